@@ -1,0 +1,14 @@
+-- Queues notifications, unless the same was queued a short while ago.
+-- KEYS: 1 mark of what was queued, 2 due-set, 3.. one key for each notification
+-- ARGV: 1 seconds the mark stands, 2 now, 3 seconds a notification is kept, then id and JSON of each
+-- Returns 1, or 0 where the mark stood.
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
+    return 0
+end
+local at = 4
+for key = 3, #KEYS do
+    redis.call('SET', KEYS[key], ARGV[at + 1], 'EX', ARGV[3])
+    redis.call('ZADD', KEYS[2], ARGV[2], ARGV[at])
+    at = at + 2
+end
+return 1

@@ -1,0 +1,1 @@
+"""What Tocsin costs, measured beside what a user would pick instead."""

@@ -1,0 +1,35 @@
+-- Append a producer's next batch to a shard's stream.
+--   KEYS  stream, shard (hash), producer (hash), producers (set)
+--   ARGV  producer id, first ordinal, count, body, jump (0/1), budget in bytes, service, then pairs of a report:
+--         field, value
+--   reply {status, appended, committed}
+-- A batch that is not the next one is refused by `seek`: the producer goes to appended + 1 and sends from there. That
+-- answers repeats (a reply that was lost, a folder that was adopted) and gaps alike. `jump` takes a gap.
+local first, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('HMGET', KEYS[3], 'appended', 'committed')
+local appended, committed = tonumber(known[1] or 0), tonumber(known[2] or 0)
+local status = 'ok'
+if count > 0 then
+  local waiting = tonumber(redis.call('HGET', KEYS[2], 'bytes') or 0)
+  if first ~= appended + 1 and not (ARGV[5] == '1' and first > appended) then
+    status = 'seek'
+  elseif waiting > 0 and waiting + #ARGV[4] > tonumber(ARGV[6]) then
+    status = 'full'
+  end
+end
+-- The report first: its fields belong to whatever happens to the batch.
+local now = redis.call('TIME')
+local fields = {'seen', now[1], 'service', ARGV[7]}
+for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
+if count > 0 and status == 'ok' then
+  redis.call('XADD', KEYS[1], '*', 'producer', ARGV[1], 'first', ARGV[2], 'count', ARGV[3],
+    'service', ARGV[7], 'body', ARGV[4])
+  redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[4])
+  appended = first + count - 1
+  fields[#fields + 1] = 'appended'
+  fields[#fields + 1] = appended
+end
+redis.call('HSET', KEYS[3], unpack(fields))
+redis.call('EXPIRE', KEYS[3], 172800)
+redis.call('SADD', KEYS[4], ARGV[1])
+return {status, appended, committed}

@@ -1,0 +1,133 @@
+"""Between the thread that logs and the thread that ships: the `Buffer` contract, and a buffer in memory.
+
+Records are numbered 1, 2, 3, ... in the order in which they were accepted. Three marks move through them:
+
+    released <= committed <= appended < next to take <= accepted
+
+`appended` is in the stream, `committed` is fsynced in the files. Space below `committed` is free; where there is no
+other space left, what is `appended` goes too, rather than a new record. Redis that comes back older moves the marks
+back: `seek`.
+"""
+
+import secrets
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one producer, as newline-delimited JSON."""
+
+    first: int
+    count: int
+    body: bytes
+
+
+class Buffer(Protocol):
+    """What holds the records that a process has accepted until they are written."""
+
+    producer: str  #: 32 hex digits, random: a process's (a fork's) own numbering
+    service: str  #: whose records these are
+    durable: bool  #: survives the process
+    refused: Counter[str]  #: by reason; these were never numbered
+
+    @property
+    def accepted(self) -> int:
+        """The highest ordinal given out."""
+
+    def put(self, line: bytes) -> bool:
+        """Accept and number a line (with its newline); False: refused and counted. Never blocks on anything slow."""
+
+    def take(self, max_bytes: int) -> Batch | None:
+        """The next records, at most so many bytes (but at least one record)."""
+
+    def seek(self, ordinal: int) -> int:
+        """Go back (or forth) to this record, or to the first that is still held after it; which one it is."""
+
+    def release(self, appended: int, committed: int) -> None:
+        """Everything up to `committed` may go; up to `appended` when there is need."""
+
+    def close(self, committed: int) -> None:
+        """Let go of what is held: a durable buffer leaves to others what is not committed."""
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's buffer without touching what the parent holds."""
+
+
+class MemoryBuffer:
+    """A bounded deque, for where the caller wants nothing outside the process."""
+
+    durable = False
+
+    def __init__(self, service: str, max_records: int = 10_000) -> None:
+        self.producer = secrets.token_hex(16)
+        self.service = service
+        self.refused: Counter[str] = Counter()
+        self._max_records = max_records
+        self._lines: deque[bytes] = deque()
+        self._first = 1  # ordinal of the leftmost line
+        self._next = 1  # ordinal to take next
+        self._appended = 0
+        # Re-entrant: a signal handler or a finalizer may log while this very thread is in here.
+        self._lock = threading.RLock()
+
+    @property
+    def accepted(self) -> int:
+        """The highest ordinal given out."""
+        return self._first + len(self._lines) - 1
+
+    def put(self, line: bytes) -> bool:
+        """Accept a line unless the buffer is full of what is not in the stream yet."""
+        with self._lock:
+            if len(self._lines) >= self._max_records and not self._make_room():
+                self.refused["buffer_full"] += 1
+                return False
+            self._lines.append(line)
+            return True
+
+    def take(self, max_bytes: int) -> Batch | None:
+        """The next records as one batch."""
+        with self._lock:
+            start = self._next - self._first
+            size, count = 0, 0
+            for line in islice(self._lines, start, None):
+                size += len(line)
+                if count and size > max_bytes:
+                    break
+                count += 1
+            if not count:
+                return None
+            batch = Batch(self._next, count, b"".join(islice(self._lines, start, start + count)))
+            self._next += count
+            return batch
+
+    def seek(self, ordinal: int) -> int:
+        """Move the next record to take."""
+        with self._lock:
+            self._next = min(max(ordinal, self._first), self.accepted + 1)
+            return self._next
+
+    def release(self, appended: int, committed: int) -> None:
+        """Free what is committed."""
+        with self._lock:
+            self._appended = appended
+            self._drop_through(committed)
+
+    def close(self, committed: int) -> None:
+        """Nothing to let go of: what is left dies with the process."""
+
+    def abandon(self) -> None:
+        """Nothing is shared with the parent."""
+
+    def _make_room(self) -> bool:
+        before = len(self._lines)
+        self._drop_through(self._appended)
+        return len(self._lines) < before
+
+    def _drop_through(self, ordinal: int) -> None:
+        while self._lines and self._first <= min(ordinal, self._next - 1):
+            self._lines.popleft()
+            self._first += 1

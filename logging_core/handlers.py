@@ -1,0 +1,207 @@
+"""The handler that applications hang on their loggers: encode, put, and nothing else on the caller's thread."""
+
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from logging_core.buffer import Buffer, MemoryBuffer
+from logging_core.record import Encoder
+from logging_core.shipper import Shipper, complain
+from logging_core.spool import SpoolBuffer, spool_root
+from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
+
+
+class RedisStreamHandler(logging.Handler):
+    """Ships every record to Tocsin's workers by way of Redis.
+
+    It never raises, never waits for the network or a disk, and never logs into itself. What the spool accepted survives
+    `kill -9` of the application; what cannot be accepted is counted, by reason, in `stats()`.
+
+    Args:
+        redis_url: where Redis is; by default `REDIS_URL`, else the server that `tocsin up` starts.
+        service: the folder of the log files and the label of every series: letters, digits, `_`, `.`, `-`, at most 64.
+            By default `TOCSIN_SERVICE`, else the name of the running program.
+        buffer: "spool" (mapped memory on tmpfs) or "memory" (a bounded deque; lost if the process is killed).
+        spool_dir: a folder for the spool instead of /dev/shm. It costs the survival of a dead container if it is inside
+            one, and calls as slow as its disk if it is on one.
+        max_bytes: of the spool, for this process.
+        max_records: of the memory buffer.
+        level: as of any handler.
+
+    Raises:
+        ValueError: a bad service name or buffer, at construction and never later.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        service: str | None = None,
+        buffer: Literal["spool", "memory"] = "spool",
+        spool_dir: str | os.PathLike[str] | None = None,
+        *,
+        max_bytes: int = 16 * 1024 * 1024,
+        max_records: int = 10_000,
+        level: int | str = logging.NOTSET,
+    ) -> None:
+        super().__init__(level)
+        # Here and not in the shipper's thread: while the interpreter shuts down, redis can no longer be imported.
+        import redis.retry  # noqa: F401
+
+        if buffer not in ("spool", "memory"):
+            raise ValueError(f"buffer is 'spool' or 'memory', not {buffer!r}")
+        if max_bytes < 2 * 1024 * 1024:
+            raise ValueError(f"max_bytes is at least 2 MiB (two segments), not {max_bytes}")
+        self.service = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
+        if not SERVICE_NAME.fullmatch(self.service):
+            raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {self.service!r}")
+        self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+        self._kind = buffer
+        self._root = spool_root_of(self._redis_url, spool_dir)
+        self._limits = (max_bytes, max_records)
+        self._encode = Encoder(self.service).encode
+        self._errors: Counter[str] = Counter()
+        self._starting = threading.RLock()
+        self._closed = False
+        self._buffer: Buffer | None = None
+        self._shipper: Shipper | None = None
+        self._shipper_thread: int | None = None
+        _HANDLERS.add(self)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and emit, without the handler's I/O lock: the buffer has its own."""
+        kept = self.filter(record)
+        if kept:
+            self.emit(record if kept is True else kept)  # newer Pythons let a filter replace the record
+        return bool(kept)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Accept a record, in microseconds, or count it as refused."""
+        if record.thread is not None and record.thread == self._shipper_thread:
+            return  # what the shipper's own libraries say is never shipped: it would never end
+        try:
+            line = self._encode(record)
+            buffer = self._buffer
+            if buffer is None:
+                buffer = self._start()
+            buffer.put(line)
+            shipper = self._shipper
+            if shipper is not None and shipper.resting:
+                shipper.wake()
+        except Exception as error:  # noqa: BLE001  # the application must never notice
+            self._errors["error"] += 1
+            if self._errors["error"] == 1:
+                complain(f"a log record was lost in the handler: {type(error).__name__}")
+
+    def flush(self, timeout: float = 2.0, *, written: bool = False) -> bool:  # type: ignore[override]
+        """Wait until all that was accepted so far is in the stream, or with `written` fsynced in the files.
+
+        Returns:
+            Whether it is, within the time in seconds.
+        """
+        buffer, shipper = self._buffer, self._shipper
+        if buffer is None or shipper is None or not buffer.accepted:
+            return True
+        return shipper.wait(buffer.accepted, timeout, written=written)
+
+    def close(self) -> None:
+        """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
+        with self._starting:
+            self._closed = True
+            buffer, shipper, self._buffer, self._shipper = self._buffer, self._shipper, None, None
+        if buffer is not None and shipper is not None:
+            if not (shipper.failing and buffer.durable):
+                # The second wait is a courtesy: a spool whose records are written leaves nothing to be adopted.
+                shipper.wait(buffer.accepted, 2.0, written=False) and shipper.wait(buffer.accepted, 0.25, written=True)
+            shipper.stop(2.0)
+            self._last_stats = _stats(buffer, shipper, self._errors)
+        super().close()
+
+    def stats(self) -> dict[str, Any]:
+        """The counts of this process; a forked child counts anew.
+
+        Returns:
+            `accepted`; `shipped`: in the stream; `waiting`: accepted and not shipped; `dropped`: {reason: n};
+            `depth` of the buffer, and `max_depth` so far, in records.
+        """
+        buffer, shipper = self._buffer, self._shipper
+        if buffer is None or shipper is None:
+            return getattr(self, "_last_stats", None) or _stats(None, None, self._errors)
+        return _stats(buffer, shipper, self._errors)
+
+    def _start(self) -> Buffer:
+        """The buffer and the thread, made with the first record of a process."""
+        with self._starting:
+            if self._buffer is None:
+                buffer = self._buffer = self._make_buffer()
+                if not self._closed:
+                    self._start_shipper(buffer)
+            return self._buffer
+
+    def _start_shipper(self, buffer: Buffer) -> None:
+        try:
+            self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None)
+            self._shipper_thread = self._shipper.ident
+        except RuntimeError as error:  # the interpreter shuts down; a spool is adopted by others
+            complain(f"no thread to ship log records: {error}")
+
+    def _make_buffer(self) -> Buffer:
+        max_bytes, max_records = self._limits
+        if self._kind == "spool":
+            try:
+                return SpoolBuffer(self._root, self.service, max_bytes)
+            except OSError as error:
+                complain(f"no spool, records are kept in memory only: {error}")
+        return MemoryBuffer(self.service, max_records)
+
+    def _after_fork(self) -> None:
+        """In a child: a new producer, begun with its first record."""
+        if self._buffer is not None:
+            self._buffer.abandon()
+        self._starting = threading.RLock()
+        self._buffer = self._shipper = self._shipper_thread = None
+        self._errors = Counter()
+
+
+def _stats(buffer: Buffer | None, shipper: Shipper | None, errors: Counter[str]) -> dict[str, Any]:
+    accepted = buffer.accepted if buffer else 0
+    shipped = shipper.feed.appended if shipper else 0
+    waiting = max(accepted - shipped, 0)
+    return {
+        "accepted": accepted,
+        "shipped": shipped,
+        "waiting": waiting,
+        "dropped": dict(errors + buffer.refused if buffer else errors),
+        "depth": waiting,
+        "max_depth": max(shipper.max_depth if shipper else 0, waiting),
+    }
+
+
+def _program_name() -> str:
+    name = Path(sys.argv[0] if sys.argv else "").stem
+    return name if SERVICE_NAME.fullmatch(name) else "app"
+
+
+def spool_root_of(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The folder in which the producers of one Redis keep their folders."""
+    parts = urlsplit(redis_url)
+    database = parts.path.strip("/")
+    return spool_root(
+        spool_dir, parts.hostname or "127.0.0.1", parts.port or 6379, int(database) if database.isdigit() else 0
+    )
+
+
+_HANDLERS: "weakref.WeakSet[RedisStreamHandler]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for handler in list(_HANDLERS):
+        handler._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,107 @@
+"""Any Python value as something that JSON can hold, changed as little as possible, every loss named."""
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+#: Characters of one text, items of one container, containers inside each other.
+MAX_TEXT, MAX_ITEMS, MAX_DEPTH = 32 * 1024, 1000, 20
+
+
+class Sanitizer:
+    """Cleans the values of one record. `altered` maps the dotted path of each changed value to what was wrong."""
+
+    def __init__(self, max_text: int = MAX_TEXT, max_items: int = MAX_ITEMS) -> None:
+        self.altered: dict[str, str] = {}
+        self._max_text = max_text
+        self._max_items = max_items
+        self._open: set[int] = set()  # ids of the containers that we are inside of
+
+    def clean(self, value: Any, path: str) -> Any:
+        """The value as plain dicts, lists, texts, numbers, booleans and None."""
+        if value is None or value is True or value is False:
+            return value
+        if isinstance(value, int):
+            return self._integer(value, path)
+        if isinstance(value, float):
+            return self._float(value, path)
+        if isinstance(value, str):
+            return self._text(value, path)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            self.altered[path] = "bytes"
+            return self._text(bytes(value[: self._max_text]).decode("utf-8", "backslashreplace"), path)
+        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return self._container(value, path)
+        return self._text(text_of(value, self.altered, path), path)
+
+    def _integer(self, value: int, path: str) -> int | str:
+        if -(2**63) <= value < 2**64:
+            return int(value)
+        self.altered[path] = "integer"  # past 64 bits: as text
+        return hex(value)[: self._max_text]
+
+    def _float(self, value: float, path: str) -> float | str:
+        if math.isfinite(value):
+            return float(value)
+        self.altered[path] = "nan" if math.isnan(value) else "infinity"
+        return str(float(value))
+
+    def _text(self, value: str, path: str) -> str:
+        try:
+            text = str.__str__(value)
+            if len(text) > self._max_text:
+                self.altered[path] = f"cut from {len(text)} characters"
+                text = text[: self._max_text]
+            if not text.isascii():
+                plain = text.encode("utf-8", "backslashreplace").decode("utf-8")
+                if plain != text:
+                    self.altered[path] = "surrogates"
+                return plain
+        except Exception as error:  # noqa: BLE001  # a subclass of str that fights back
+            self.altered[path] = type(error).__name__
+            return f"<{type(value).__name__}>"
+        return text
+
+    def _container(self, value: Any, path: str) -> Any:
+        if id(value) in self._open:
+            self.altered[path] = "cycle"
+            return "<cycle>"
+        if len(self._open) >= MAX_DEPTH:
+            self.altered[path] = "depth"
+            return "<too deep>"
+        self._open.add(id(value))
+        try:
+            if isinstance(value, Mapping):
+                return self._mapping(value.items(), path)
+            items = [self.clean(item, f"{path}.{index}") for index, item in enumerate(islice(value, self._max_items))]
+            if len(value) > len(items):
+                self.altered[path] = f"cut from {len(value)} items"
+        except Exception as error:  # noqa: BLE001  # a container whose iteration raises
+            self.altered[path] = type(error).__name__
+            return f"<{type(value).__name__}>"
+        else:
+            return items
+        finally:
+            self._open.discard(id(value))
+
+    def _mapping(self, items: Iterable[tuple[Any, Any]], path: str) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for index, (key, item) in enumerate(items):
+            if index >= self._max_items:
+                self.altered[path] = f"cut at {self._max_items} items"
+                break
+            name = self._text(key if isinstance(key, str) else text_of(key), path)[:200]
+            cleaned[name] = self.clean(item, f"{path}.{name}")
+        return cleaned
+
+
+def text_of(value: Any, altered: dict[str, str] | None = None, path: str = "") -> str:
+    """`str(value)`, or its type's name where that raises (noted in `altered`)."""
+    try:
+        text = str(value)
+        return text if type(text) is str else str.__str__(text)
+    except Exception as error:  # noqa: BLE001  # a hostile __str__ is the caller's, the record is ours to bring home
+        if altered is not None:
+            altered[path] = type(error).__name__
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,282 @@
+"""Buffer -> stream: one daemon thread a process ships its own records, and those of dead processes beside it.
+
+The thread is woken by the first record after a rest, then gathers for `LINGER` seconds between batches. While Redis is
+away it tries again, ever more slowly, up to each second; nothing it does can reach the thread that logs.
+"""
+
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logging_core import stream
+from logging_core.buffer import Buffer
+from logging_core.spool import orphans
+
+if TYPE_CHECKING:
+    import redis
+
+BATCH_BYTES = 256 * 1024
+LINGER = 0.02  #: seconds
+ADOPT_EVERY = 5.0  #: seconds
+REPORT_EVERY = 1.0  #: seconds between two questions for the committed mark, and reports of what was refused
+
+
+class Feed:
+    """One producer's way into the stream: what is appended, what is committed, what comes next."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.buffer = buffer
+        self.appended = 0
+        self.committed = 0
+        self._introduced = False
+        self._jump = False
+        self._asked = 0.0
+        self._refused = -1
+
+    @property
+    def done(self) -> bool:
+        """Whether everything accepted is committed."""
+        return self.committed >= self.buffer.accepted
+
+    def ship(self, client: "redis.Redis", budget: int) -> bool:
+        """Send the next batch, if there is one; whether there was, and the stream took it.
+
+        Raises:
+            redis.RedisError: the batch is sent again by the next call.
+        """
+        batch = self.buffer.take(BATCH_BYTES)
+        if batch is None:
+            return False
+        try:
+            reply = stream.append(
+                client,
+                self.buffer.producer,
+                self.buffer.service,
+                first=batch.first,
+                count=batch.count,
+                body=batch.body,
+                jump=self._jump,
+                report=self._report(),
+                budget=budget,
+            )
+        except BaseException:
+            self.buffer.seek(batch.first)
+            raise
+        self._jump = False
+        self._note(reply)
+        if reply.status != "ok":
+            wanted = reply.appended + 1 if reply.status == "seek" else batch.first
+            # What is asked for may be gone from here (Redis came back older): then the gap is taken.
+            self._jump = self.buffer.seek(wanted) > wanted
+        return reply.status != "full"
+
+    def ask(self, client: "redis.Redis", *, closed: bool = False) -> None:
+        """Ask for the marks, and report."""
+        reply = stream.append(client, self.buffer.producer, self.buffer.service, report=self._report(closed=closed))
+        moved_back = reply.appended < self.appended
+        self._note(reply)
+        if moved_back:
+            self._jump = self.buffer.seek(reply.appended + 1) > reply.appended + 1
+
+    def due(self, now: float, every: float = REPORT_EVERY) -> bool:
+        """Whether it is time to ask: something is uncommitted, or refusals are unreported."""
+        news = not self.done or sum(self.buffer.refused.values()) != self._refused
+        return self.buffer.accepted > 0 and now - self._asked >= (every if news else 10 * every)
+
+    def _note(self, reply: stream.Appended) -> None:
+        self._introduced = reply.appended >= self.appended  # a Redis that came back empty knows nobody
+        self._asked = time.monotonic()
+        self.appended, self.committed = reply.appended, reply.committed
+        self.buffer.release(reply.appended, reply.committed)
+
+    def _report(self, *, closed: bool = False) -> dict[str, str | int]:
+        refused = dict(self.buffer.refused)
+        self._refused = sum(refused.values())
+        report: dict[str, str | int] = {f"refused:{reason}": number for reason, number in refused.items()}
+        report["accepted"] = self.buffer.accepted
+        if not self._introduced:
+            report |= {"host": socket.gethostname(), "pid": os.getpid(), "durable": int(self.buffer.durable)}
+        if closed:
+            report["closed"] = 1
+        return report
+
+
+class Shipper:
+    """The thread. It holds the only connection to Redis that a handler has."""
+
+    def __init__(self, buffer: Buffer, redis_url: str, spool_root: Path | None) -> None:
+        self._url = redis_url
+        self._root = spool_root
+        self.feed = Feed(buffer)
+        self.failing = False  #: the last attempt did not reach Redis
+        self.resting = True  #: the thread sleeps until it is woken
+        self.max_depth = 0
+        self._adopted: list[Feed] = []
+        self._next_adoption = time.monotonic() + random.uniform(0, ADOPT_EVERY)
+        self._client: redis.Redis | None = None
+        self._budget = stream.DEFAULT_BUDGET
+        self._bell = threading.Lock()  # a plain lock as bell: to release it is one C call, safe in a signal handler
+        self._bell.acquire()
+        self._moved = threading.Condition()
+        self._waiting = 0  # threads inside `wait`
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="tocsin-shipper", daemon=True)
+        self._thread.start()
+
+    @property
+    def ident(self) -> int | None:
+        """The thread's identity: what it logs is never shipped."""
+        return self._thread.ident
+
+    def wake(self) -> None:
+        """End the rest. Never blocks."""
+        self.resting = False
+        try:
+            self._bell.release()
+        except RuntimeError:
+            pass  # it rings already
+
+    def wait(self, ordinal: int, timeout: float, *, written: bool) -> bool:
+        """Until this record is in the stream (`written`: fsynced in the files), or the time is over."""
+        deadline = time.monotonic() + timeout
+
+        def reached() -> bool:
+            return (self.feed.committed if written else self.feed.appended) >= ordinal
+
+        with self._moved:
+            self._waiting += 1
+        try:
+            while not reached():
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self.wake()
+                with self._moved:
+                    self._moved.wait(min(remaining, 0.05))
+            return True
+        finally:
+            with self._moved:
+                self._waiting -= 1
+
+    def stop(self, timeout: float) -> None:
+        """Ship what can be shipped within the time, then let go of the buffers."""
+        self._stopping = True
+        self.wake()
+        self._thread.join(timeout)
+
+    # -- in the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        pause = LINGER
+        while not self._stopping:
+            try:
+                busy = self._round()
+                self.failing, pause = False, LINGER
+            except Exception:  # noqa: BLE001  # Redis away, or anything else: no reason to ever end this thread
+                busy, self.failing = False, True
+                self._client = None
+                pause = min(pause * 2, 1.0)
+                time.sleep(pause * random.uniform(0.5, 1.0))
+            if not busy:
+                self._rest()
+        self._finish()
+
+    def _round(self) -> bool:
+        """Ship a batch of every feed; whether more may be waiting at once."""
+        self.max_depth = max(self.max_depth, self.feed.buffer.accepted - self.feed.appended)
+        now = time.monotonic()
+        if self._root and now >= self._next_adoption:
+            self._next_adoption = now + ADOPT_EVERY
+            self._adopted += [Feed(buffer) for buffer in orphans(self._root)]
+        busy = False
+        for feed in (self.feed, *self._adopted):
+            more = feed.buffer.accepted > feed.appended and feed.ship(self._connected(), self._budget)
+            if more:
+                busy = busy or feed.buffer.accepted - feed.appended > 500
+            elif feed.due(now, 0.01 if self._waiting else REPORT_EVERY):
+                feed.ask(self._connected())
+        for feed in [feed for feed in self._adopted if feed.done]:
+            feed.ask(self._connected(), closed=True)
+            feed.buffer.close(committed=feed.committed)
+            self._adopted.remove(feed)
+        with self._moved:
+            self._moved.notify_all()
+        return busy
+
+    def _rest(self) -> None:
+        """Linger; then, if nothing came, sleep until woken."""
+        time.sleep(0.005 if self._waiting else LINGER)
+        feed = self.feed
+        if feed.buffer.accepted > feed.appended or self._waiting or self._stopping:
+            return
+        self.resting = True
+        if feed.buffer.accepted == feed.appended:  # asked again after the flag: a record in between has rung
+            self._bell.acquire(timeout=REPORT_EVERY)
+        self.resting = False
+
+    def _connected(self) -> "redis.Redis":
+        if self._client is None:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            client = redis.Redis.from_url(
+                self._url, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 0),
+                single_connection_client=True,
+                protocol=2,
+            )  # fmt: skip
+            limit = int(client.info("memory").get("maxmemory", 0))
+            self._budget = limit // 2 if limit else stream.DEFAULT_BUDGET
+            self._client = client
+        return self._client
+
+    def _finish(self) -> None:
+        feed = self.feed
+        try:
+            while (
+                feed.buffer.accepted > feed.appended and not self.failing and feed.ship(self._connected(), self._budget)
+            ):
+                pass
+            if feed.buffer.accepted:
+                durable_rest = feed.buffer.durable and not feed.done
+                feed.ask(self._connected(), closed=not durable_rest)
+        except Exception:  # noqa: BLE001, S110  # Redis away: a durable buffer is adopted by others
+            pass
+        for each in (feed, *self._adopted):
+            each.buffer.close(committed=each.committed)
+        if self._client is not None:
+            self._client.close()
+
+
+def ship_orphans(client: "redis.Redis", root: Path) -> int:
+    """Ship what dead processes left under `root`, for a host where no application may live to do it; records shipped.
+
+    What is shipped and not yet committed is left where it is, for the next time.
+    """
+    shipped = 0
+    for buffer in orphans(root):
+        feed = Feed(buffer)
+        try:
+            feed.ask(client)
+            before = feed.appended
+            while feed.buffer.accepted > feed.appended and feed.ship(client, stream.DEFAULT_BUDGET):
+                pass
+            shipped += feed.appended - before
+            if feed.done:
+                feed.ask(client, closed=True)
+        finally:
+            buffer.close(committed=feed.committed)
+    return shipped
+
+
+def complain(text: str) -> None:
+    """Tell whoever runs the application, once, where logging itself cannot."""
+    try:
+        sys.stderr.write(f"tocsin: {text}\n")
+    except Exception:  # noqa: BLE001, S110  # a closed stderr must not hurt the application
+        pass

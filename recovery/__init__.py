@@ -1,0 +1,1 @@
+"""What is healed: runbooks, the planner, the guard, actions that measure whether they helped, and the journal."""

@@ -1,0 +1,52 @@
+"""Takes a step: guard, action, verification, journal."""
+
+from collections.abc import Callable, Mapping
+
+from recovery.actions.base import Action
+from recovery.guard import Guard, Refused
+from recovery.journal import Entry, Journal
+from recovery.model import Outcome, Refusal, Result, Step
+
+
+class Executor:
+    """Takes steps with the `actions` that are configured (step id -> action), and no others."""
+
+    def __init__(
+        self, guard: Guard, journal: Journal, actions: Mapping[str, Action], clock: Callable[[], float]
+    ) -> None:
+        self._guard = guard
+        self._journal = journal
+        self._actions = actions
+        self._clock = clock
+
+    def take(self, step: Step) -> Result | Refusal:
+        """Take one step, and write down what came of it."""
+        action = self._actions.get(step.id)
+        if action is None:
+            return self._refuse(step, Refusal.NOT_ALLOWED)
+        decision = self._guard.admit(step)
+        if isinstance(decision, Refused):
+            return self._refuse(step, decision.reason)
+        started = self._clock()
+        result = attempt(action, started)
+        self._journal.append(Entry(decision.attempt, step, result, started, self._clock() - started))
+        self._guard.release(step, decision.attempt, acted=result.outcome is not Outcome.NOT_NEEDED)
+        return result
+
+    def _refuse(self, step: Step, reason: Refusal) -> Refusal:
+        self._journal.refused(step, reason)
+        return reason
+
+
+def attempt(action: Action, now: float) -> Result:
+    """Act if there is need, and measure again: only that decides whether it helped."""
+    before = None
+    try:
+        before = action.measure()
+        if action.is_healthy(before):
+            return Result(Outcome.NOT_NEEDED, before)
+        detail = action.act(now)
+        after = action.measure()
+    except Exception as error:  # noqa: BLE001  # whatever breaks an action must not keep the other steps from their turn
+        return Result(Outcome.FAILED, before, detail=f"{type(error).__name__}: {error}")
+    return Result(Outcome.HEALED if action.is_healthy(after) else Outcome.NOT_HEALED, before, after, detail)

@@ -1,0 +1,129 @@
+"""Evaluation: series -> PromQL -> alert states -> notifications, in rounds as long as there is news."""
+
+import logging
+import time
+from collections.abc import Iterable
+from functools import cache
+
+from msgspec.structs import replace
+from redis import Redis
+
+from alerts.evaluation import EvaluationTurns
+from alerts.model import Alert, State, fingerprint
+from alerts.route import route
+from alerts.state import Held, advance, next_moment
+from alerts.store import AlertStore
+from logging_core.stream import Change
+from rules.engine import evaluate as readings_of
+from rules.error_groups import ErrorGroups
+from rules.errors import EvaluationError
+from rules.loader import load_rules
+from rules.model import AlertRule
+from rules.series import TOTAL, SeriesReader
+from tasks import settings, wiring
+from tasks.app import app
+from tasks.dispatch import routed_receivers, send_due
+
+logger = logging.getLogger(__name__)
+
+BUDGET = 5.0  #: seconds of one run, at most
+REST = 0.05  #: seconds between two rounds, at least
+
+
+@cache
+def _rules() -> tuple[AlertRule, ...]:
+    return tuple(rule for group in load_rules(settings.load().rules.files) for rule in group.rules)
+
+
+@cache
+def _series() -> SeriesReader:
+    return SeriesReader(wiring.redis_client())
+
+
+@cache
+def _metrics() -> frozenset[str]:
+    """Names of the metrics that some rule reads."""
+    return frozenset().union(*(rule.selectors for rule in _rules()))
+
+
+def wake(redis: Redis) -> None:
+    """Asks for an evaluation at once; one task is sent, however many ask."""
+    if EvaluationTurns(redis).want():
+        app.send_task("tasks.evaluate.evaluate")
+
+
+def wake_for(redis: Redis, changes: Iterable[Change]) -> None:
+    """Asks for an evaluation if a committed change moved a counter that some rule reads."""
+    moved = {change.field.partition("{")[0] for change in changes if change.key == TOTAL}
+    if moved & _metrics():
+        wake(redis)
+
+
+@app.task(name="tasks.evaluate.evaluate", ignore_result=True)
+def evaluate() -> None:
+    """Evaluates all rules, again and again while a commit asks for it, within a budget; then a successor goes on."""
+    turns = EvaluationTurns(wiring.redis_client())
+    nonce = turns.begin()
+    if nonce is None:
+        return  # who holds the lock will see the flag
+    started = time.monotonic()
+    try:
+        while turns.renew(nonce) and _round(turns, nonce):
+            time.sleep(REST)
+            if not turns.wanted() or time.monotonic() - started > BUDGET:
+                break
+    finally:
+        turns.end(nonce)
+    if turns.wanted():  # the budget is spent, or it was asked for between the last look and the release
+        app.send_task("tasks.evaluate.evaluate")
+
+
+def _round(turns: EvaluationTurns, nonce: str) -> bool:
+    """One evaluation of all rules; False where the lock was lost and nothing was saved."""
+    started, now = time.monotonic(), wiring.now()
+    store = AlertStore(wiring.redis_client())
+    before = store.alerts()
+    readings, failed = _readings(now)
+    after = advance(before, readings, failed, now)
+    after = {key: _with_evidence(alert, before.get(key)) for key, alert in after.items()}
+    notifications, after = route(after, routed_receivers(), now)
+    changed = [alert for key, alert in after.items() if before.get(key) != alert]
+    if not store.save(changed, before.keys() - after.keys(), notifications, nonce=nonce, now=now):
+        logger.warning("an evaluation took longer than its lock; another goes on")
+        return False
+    if notifications:
+        send_due()
+    last = {
+        "at": now,
+        "duration_ms": (time.monotonic() - started) * 1000,
+        "rules": len(_rules()),
+        "alerts_firing": sum(alert.state is State.FIRING for alert in after.values()),
+    }
+    turns.record(last, next_moment(after, readings), sorted(failed))
+    return True
+
+
+def _readings(now: float) -> tuple[dict[str, Held], set[str]]:
+    """What every rule says, by fingerprint, and the names of the rules that could not be evaluated."""
+    readings: dict[str, Held] = {}
+    failed = set()
+    window = _series().window(now, max((rule.reach for rule in _rules()), default=0))
+    for rule in _rules():
+        try:
+            for reading in readings_of(rule, window, now):
+                readings.setdefault(fingerprint(reading.labels), Held(reading, rule.hold))
+        except EvaluationError as error:
+            logger.error("rule %s was not evaluated, its alerts stay as they are: %s", rule.name, error)
+            failed.add(rule.name)
+    return readings, failed
+
+
+def _with_evidence(alert: Alert, before: Alert | None) -> Alert:
+    """The alert; at the moment it fires with the log line behind it, and its place."""
+    begins = alert.state is State.FIRING and (before is None or before.fired_at != alert.fired_at)
+    if not begins or "group" not in alert.labels:
+        return alert
+    group = ErrorGroups(wiring.redis_client()).get(alert.labels["group"])
+    if group is None:
+        return alert
+    return replace(alert, evidence=f"{group.place.file}:{group.place.offset}\n{group.sample}")

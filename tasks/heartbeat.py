@@ -1,0 +1,89 @@
+"""Each worker's sign of life, written by a thread of its main process.
+
+key                       type    meaning                                              expiry
+tocsin:worker:<hostname>  string  JSON: name, pid, queues, started (Unix seconds)      LIFETIME
+"""
+
+import os
+import time
+from threading import Event, Thread
+from typing import Any
+
+import msgspec
+from celery.signals import worker_ready, worker_shutdown
+from redis import Redis, RedisError
+
+from tasks import settings
+
+PREFIX = "tocsin:worker:"
+INTERVAL = 1.0  #: seconds between two signs
+LIFETIME = 5  #: seconds; a worker silent for longer is dead
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """A Celery worker that is alive."""
+
+    name: str  #: Celery's node name: ingest@host
+    pid: int  #: of its main process
+    queues: tuple[str, ...]
+    started: float  #: Unix seconds
+
+
+def workers(redis: Redis) -> list[Worker]:
+    """The workers alive now, by name."""
+    keys = sorted(redis.scan_iter(match=f"{PREFIX}*", count=1000))
+    signs = redis.mget(keys) if keys else []
+    return [msgspec.json.decode(sign, type=Worker) for sign in signs if sign]
+
+
+class Heart:
+    """The thread that says `worker` lives, until it is stopped; Redis may come and go meanwhile."""
+
+    def __init__(self, worker: Worker, redis: Redis) -> None:
+        self._redis = redis
+        self._key = f"{PREFIX}{worker.name}"
+        self._sign = msgspec.json.encode(worker)
+        self._stopped = Event()
+        self._thread = Thread(target=self._beat, name="tocsin-heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and take the sign away."""
+        self._stopped.set()
+        self._thread.join(timeout=LIFETIME)
+        try:
+            self._redis.delete(self._key)
+        except RedisError:
+            pass  # it expires by itself
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                self._redis.set(self._key, self._sign, ex=LIFETIME)
+            except RedisError:
+                pass  # the next one may get through
+            if self._stopped.wait(INTERVAL):
+                return
+
+
+_heart: Heart | None = None
+
+
+@worker_ready.connect
+def start(sender: Any, **_: Any) -> None:
+    """Celery says that the worker consumes: start its heart."""
+    global _heart
+    queues = tuple(sorted(sender.app.amqp.queues.consume_from))
+    worker = Worker(name=sender.hostname, pid=os.getpid(), queues=queues, started=time.time())
+    # A client of its own: a pool process forked at any moment must not inherit one that this thread is using.
+    redis = Redis.from_url(settings.load().redis_url, socket_connect_timeout=1, socket_timeout=1, protocol=2)
+    _heart = Heart(worker, redis)
+
+
+@worker_shutdown.connect
+def stop(**_: Any) -> None:
+    """Celery says that the worker has ended."""
+    global _heart
+    if _heart:
+        _heart.stop()
+        _heart = None

@@ -1,0 +1,178 @@
+"""Stream -> files: one writer a shard, every accepted record exactly once.
+
+    lease and lock -> recover (cut the files to the journal) -> pending entries, then new ones:
+    read -> decode -> append to the files -> fdatasync -> journal -> commit (acknowledge, count, group) -> wake evaluation
+
+Whatever fails in between, the next run begins with recovery. Positions are compared twice: at or below the journal's, a
+record is not written again; at or below Redis's, it is not counted again.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+
+import msgspec
+import redis.exceptions
+
+from logging_core.files import FileStore
+from logging_core.journal import Journal, exclusive
+from logging_core.stream import Change, Entry, Keys, LeaseLostError, Shard
+from rules.counters import ERROR_LEVELS, Bounds, Place, count_records
+from rules.record import Record
+from tasks import evaluate, settings, wiring
+from tasks.app import app
+
+_logger = logging.getLogger(__name__)
+_decoder = msgspec.json.Decoder(Record)
+_RENEW_EVERY = 1.0  #: seconds
+_RETRY = 0.2  #: seconds, while Redis or the disk is away
+
+
+@cache
+def _bounds() -> Bounds:
+    return Bounds.load(wiring.redis_client())
+
+
+@app.task(name="tasks.ingest.ingest")
+def ingest() -> None:
+    """Write for one budget, then leave a successor in the queue. Does nothing where another one writes."""
+    configured = settings.load()
+    while _lead(configured):
+        try:
+            ingest.apply_async(retry=False)
+        except Exception as error:  # noqa: BLE001  # kombu's own errors: stay on, since nobody would come after us
+            _logger.warning("no successor taken: %s", type(error).__name__)
+        else:
+            return
+
+
+def _lead(configured: settings.Settings) -> bool:
+    """Write for one budget, if the shard can be ours; whether it was. Lock and lease are free again at the end."""
+    with exclusive(configured.log_dir) as held:
+        if not held:
+            return False
+        shard = Shard(wiring.redis_client())
+        led = _write_for(shard, configured)
+        if led:
+            with suppress(redis.exceptions.RedisError):  # it expires by itself
+                shard.give_up()
+        return led
+
+
+def _write_for(shard: Shard, configured: settings.Settings) -> bool:
+    """Write through every failure, until the budget is spent; False: another host holds the shard."""
+    deadline = time.monotonic() + configured.ingest.budget
+    while time.monotonic() < deadline:
+        try:
+            if not shard.lease(configured.ingest.lease):
+                return False
+            writer = Writer(shard, configured)
+            try:
+                writer.run(deadline)
+            finally:
+                writer.close()
+        except LeaseLostError as error:
+            _logger.warning("reloading: %s", error)
+        except (redis.exceptions.RedisError, OSError) as error:
+            _logger.warning("waiting: %s", error)
+            time.sleep(_RETRY)
+    return True
+
+
+class Writer:
+    """One run of a shard's writer, from recovery to the end of its budget."""
+
+    def __init__(self, shard: Shard, configured: settings.Settings) -> None:
+        self._shard = shard
+        self._configured = configured
+        self._journal = Journal(configured.log_dir, time.time())
+        self._files = FileStore(configured.log_dir, self._journal)
+        self._version = shard.prepare()
+        self._counted: dict[str, int] = {}  # producer -> the last ordinal that Redis counted
+        self._renewed = time.monotonic()
+
+    def run(self, deadline: float) -> None:
+        """What is pending first, then what comes, until the deadline.
+
+        Raises:
+            LeaseLostError, redis.RedisError, OSError: load again.
+        """
+        while pending := self._shard.pending():
+            self._write(pending)
+        while (remaining := deadline - time.monotonic()) > 0:
+            entries = self._shard.read(min(self._configured.ingest.block, remaining))
+            if entries:
+                self._write(entries)
+            elif time.monotonic() - self._renewed > _RENEW_EVERY:
+                if not self._shard.lease(self._configured.ingest.lease):
+                    raise LeaseLostError("the lease is not ours")
+                self._renewed = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._files.close()
+        self._journal.close()
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        unknown = {entry.producer for entry in entries} - self._counted.keys()
+        self._counted |= self._shard.committed(unknown)
+        now = wiring.now()
+        changes: list[Change] = []
+        positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
+        records: list[tuple[Record, Place]] = []
+        for entry in entries:
+            written, counted = positions[entry.producer], self._counted[entry.producer]
+            missing = entry.first - max(written, counted) - 1
+            if missing > 0:  # the shipper said that it no longer has them, and they are not in the files either
+                _logger.error("%d records of %s are missing", missing, entry.service)
+                changes.append(Change("add", Keys().producer(entry.producer), "missing", missing))
+            placed = self._append(entry, written)
+            records += placed[max(counted - entry.first + 1, 0) :]
+            positions[entry.producer] = max(written, entry.last)
+            self._counted[entry.producer] = max(counted, entry.last)
+        files = self._files.sync()
+        if files:
+            self._journal.record(files, {producer: (last, now) for producer, last in positions.items()})
+        changes += count_records(records, _bounds(), now)
+        self._version = self._shard.commit(self._version, entries, changes, self._configured.ingest.lease)
+        self._renewed = time.monotonic()
+        evaluate.wake_for(wiring.redis_client(), changes)
+
+    def _append(self, entry: Entry, written: int) -> list[tuple[Record, Place]]:
+        """Append the records above the journal's mark; all of the entry's records, decoded, with their places."""
+        lines = entry.body.splitlines(keepends=True)
+        records = _decode(entry)
+        name = f"{entry.service}/app.log"
+        skip = min(max(written - entry.first + 1, 0), len(lines))
+        places = [Place(name, -1)] * skip
+        if skip < len(lines):
+            offset = self._files.append(name, b"".join(lines[skip:]) if skip else entry.body)
+            for line in lines[skip:]:
+                places.append(Place(name, offset))
+                offset += len(line)
+            errors = b"".join(
+                line for line, record in zip(lines[skip:], records[skip:], strict=True) if record.level in ERROR_LEVELS
+            )
+            if errors:
+                self._files.append(f"{entry.service}/errors.log", errors)
+        return list(zip(records, places, strict=True))
+
+
+def _decode(entry: Entry) -> list[Record]:
+    """The entry's records; a line that is no record of ours counts as a record whose message it is."""
+    try:
+        records = _decoder.decode_lines(entry.body)
+    except msgspec.DecodeError:
+        records = [_decode_line(line) for line in entry.body.splitlines()]
+    for record in records:
+        record.service = entry.service
+    return records
+
+
+def _decode_line(line: bytes) -> Record:
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError:
+        return Record(message=line.decode("utf-8", "replace"))

@@ -1,0 +1,63 @@
+"""What beat sends, and how often: the slowest pace of each step, kept by RedBeat so that one beat at a time is awake.
+
+key                  type    meaning                                                expiry
+tocsin:beat:tick     string  Unix seconds of beat's last pass, by Redis' clock      none
+tocsin:redbeat:*             RedBeat's own: the schedule, its entries and the lock  none (the lock: LOCK_TIMEOUT)
+"""
+
+from typing import Any
+
+from redbeat.schedulers import RedBeatScheduler
+from redis import Redis
+
+from tasks import wiring
+from tasks.settings import Settings
+
+TICK_KEY = "tocsin:beat:tick"
+LOOP_INTERVAL = 1  #: seconds between two passes, at most
+LOCK_TIMEOUT = 5 * LOOP_INTERVAL  #: seconds; how long a beat that died keeps the next one waiting
+STALE = 5  #: seconds; a guard that waited longer is overtaken by the next one
+
+
+class Scheduler(RedBeatScheduler):
+    """RedBeat that leaves a sign of life at each pass."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """One pass; seconds until the next one."""
+        rest: float = super().tick(*args, **kwargs)
+        wiring.redis_client().set(TICK_KEY, wiring.now())
+        return rest
+
+
+def last_tick(redis: Redis) -> float | None:
+    """When beat last passed, in Unix seconds of Redis' clock; None: never."""
+    stamp = redis.get(TICK_KEY)
+    return None if stamp is None else float(stamp)
+
+
+def entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Beat's entries, by name."""
+    return {
+        "ingest": _every(1, "tasks.ingest.ingest", "ingest"),
+        "sweep": _every(1, "tasks.dispatch.sweep", "notify"),
+        "evaluate": _every(settings.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
+        "scan": _every(settings.scan.interval, "tasks.scan.scan", "scan"),
+        "maintain": _every(60, "tasks.maintenance.maintain", "maintain"),
+    }
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """The part of Celery's configuration that beat reads."""
+    return {
+        "beat_schedule": entries(settings),
+        "beat_scheduler": "tasks.schedule:Scheduler",
+        "beat_max_loop_interval": LOOP_INTERVAL,
+        "redbeat_redis_url": settings.redis_url,
+        "redbeat_redis_options": {"socket_connect_timeout": 2, "socket_timeout": LOCK_TIMEOUT},
+        "redbeat_key_prefix": "tocsin:redbeat:",
+        "redbeat_lock_timeout": LOCK_TIMEOUT,
+    }
+
+
+def _every(seconds: float, task: str, queue: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": max(STALE, seconds)}}

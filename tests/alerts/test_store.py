@@ -1,0 +1,87 @@
+import pytest
+from msgspec.structs import replace
+
+from alerts.evaluation import EvaluationTurns
+from alerts.model import State
+from alerts.store import CLAIM_LEASE, COALESCE, HAND_OUT_AGAIN, LOG, AlertStore
+
+
+@pytest.fixture
+def store(redis):
+    return AlertStore(redis)
+
+
+@pytest.fixture
+def nonce(redis):
+    return EvaluationTurns(redis).begin()
+
+
+@pytest.fixture
+def queued(store, nonce, notification):
+    one = notification()
+    assert store.save([], [], [one], nonce=nonce, now=1000.0)
+    return one
+
+
+def test_what_is_saved_is_what_is_read_and_what_ended_is_gone(store, nonce, alert):
+    one, two = alert(evidence="é\n\x00"), alert(service="pay", state=State.RESOLVED)
+    assert store.save([one, two], [], [], nonce=nonce, now=1.0)
+    assert store.alerts() == {one.fingerprint: one, two.fingerprint: two}
+    assert store.save([], [two.fingerprint], [], nonce=nonce, now=2.0)
+    assert store.alerts() == {one.fingerprint: one}
+
+
+def test_who_lost_the_lock_saves_nothing(store, nonce, alert, notification):
+    assert not store.save([alert()], [], [notification()], nonce="another", now=1000.0)
+    assert store.alerts() == {}
+    assert store.hand_out(2000.0) == []
+
+
+def test_a_notification_is_claimed_by_one(store, queued):
+    assert store.claim(queued.id, 999.0) is None  # not due
+    assert store.claim(queued.id, 1000.0) == queued
+    assert store.claim(queued.id, 1000.0) is None
+    assert store.claim(queued.id, 1000.0 + CLAIM_LEASE) == queued  # its worker died
+
+
+def test_what_is_due_is_handed_out_once_in_a_while(store, queued):
+    assert store.hand_out(999.0) == []
+    assert store.hand_out(1000.0) == [queued.id]
+    assert store.hand_out(1001.0) == []
+    assert store.hand_out(1000.0 + HAND_OUT_AGAIN) == [queued.id]
+
+
+def test_what_failed_comes_back_when_it_is_due_and_counts_its_attempts(store, queued):
+    store.hand_out(1000.0)
+    again = replace(store.claim(queued.id, 1000.0), attempts=1)
+    store.postpone(again, 1007.0)
+    assert store.hand_out(1006.0) == []
+    assert store.hand_out(1007.0) == [queued.id]
+    assert store.claim(queued.id, 1007.0) == again
+
+
+def test_what_is_finished_is_in_the_log_and_nowhere_else(redis, store, queued):
+    store.claim(queued.id, 1000.0)
+    store.finish(queued, "delivered", "", 1001.0)
+    ((_, entry),) = redis.xrange(LOG)
+    assert (entry[b"id"].decode(), entry[b"outcome"], entry[b"attempts"]) == (queued.id, b"delivered", b"1")
+    store.postpone(queued, 1001.0)  # a claimant that came too late changes nothing
+    assert store.hand_out(2000.0) == []
+    assert {key.decode() for key in redis.scan_iter("tocsin:alerts:*")} == {LOG}
+
+
+def test_an_id_without_its_notification_is_forgotten(redis, store, queued):
+    store.hand_out(1000.0)
+    redis.delete(f"tocsin:alerts:notification:{queued.id}")
+    assert store.claim(queued.id, 1000.0) is None
+    assert store.hand_out(9000.0) == []
+
+
+def test_what_an_application_repeats_within_a_minute_is_queued_once(redis, store, notification):
+    one = notification()
+    assert store.queue_once("the same", [one], 1000.0)
+    assert not store.queue_once("the same", [replace(one, id="another")], 1001.0)
+    assert store.queue_once("something else", [], 1001.0)
+    (mark, *_) = redis.scan_iter("tocsin:alerts:said:*")
+    assert 0 < redis.ttl(mark) <= COALESCE
+    assert store.hand_out(1001.0) == [one.id]

@@ -1,0 +1,139 @@
+"""Every record becomes one line of JSON, whatever it holds, and says where it had to be changed."""
+
+import json
+import logging
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logging_core.record import MAX_LINE, Encoder
+
+
+def encoded(message: object = "hello", *args: object, exc_info: Any = None, **extra: Any) -> dict[str, Any]:
+    record = logging.LogRecord("shop.api", logging.INFO, "/app/orders.py", 42, message, args, exc_info, "create")
+    record.__dict__.update(extra)
+    line = Encoder("shop").encode(record)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert len(line) <= MAX_LINE
+    decoded: dict[str, Any] = json.loads(line)
+    return decoded
+
+
+class Hostile:
+    def __str__(self) -> str:
+        raise RuntimeError("no text of mine")
+
+    __repr__ = __str__
+
+
+def cycle() -> dict[str, Any]:
+    value: dict[str, Any] = {"a": 1}
+    value["self"] = value
+    return value
+
+
+def test_a_plain_record_has_the_documented_fields_and_is_not_marked() -> None:
+    line = encoded("order %d placed", 7, user_id="user_001", amount=1.5, note=None)
+    assert {key: line[key] for key in ("level", "logger", "message", "module", "function", "line", "service")} == {
+        "level": "INFO", "logger": "shop.api", "message": "order 7 placed", "module": "orders", "function": "create",
+        "line": 42, "service": "shop",
+    }  # fmt: skip
+    assert (line["user_id"], line["amount"], line["note"]) == ("user_001", 1.5, None)
+    assert datetime.fromisoformat(line["timestamp"]).utcoffset().total_seconds() == 0  # type: ignore[union-attr]
+    assert len(line["timestamp"]) == len("2026-02-19T10:30:00.123456+00:00")
+    assert "altered" not in line
+
+
+def test_an_exception_brings_its_type_message_and_stack() -> None:
+    try:
+        raise KeyError("sku")
+    except KeyError as error:
+        line = encoded("failed", exc_info=(type(error), error, error.__traceback__))
+    assert line["error"]["type"] == "KeyError"
+    assert line["error"]["message"] == "'sku'"
+    assert "Traceback" in line["error"]["stack"]
+
+
+def test_an_error_field_is_always_an_object_and_never_overwrites_a_real_exception() -> None:
+    assert encoded(error="boom")["error"] == {"message": "boom"}
+    assert encoded(error={"code": "E42", "message": "boom"})["error"] == {"type": "E42", "message": "boom"}
+    assert encoded(error=ValueError("boom"))["error"] == {"type": "ValueError", "message": "boom"}
+    line = encoded("x", exc_info=(ValueError, ValueError("real"), None), error="a text")
+    assert line["error"]["message"] == "real"
+    assert line["extra"]["error"] == {"message": "a text"}
+
+
+def test_an_extra_named_like_our_fields_is_kept_apart() -> None:
+    line = encoded(level="mine", timestamp=1, service="other")
+    assert (line["level"], line["service"]) == ("INFO", "shop")
+    assert line["extra"] == {"level": "mine", "timestamp": 1, "service": "other"}
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives_as", "mark"),
+    [
+        (float("nan"), "nan", "nan"),
+        ({"deep": [float("inf")]}, {"deep": ["inf"]}, "infinity"),
+        (b"\xff\x00raw", "\\xff\x00raw", "bytes"),
+        ("lone \ud800 surrogate", "lone \\ud800 surrogate", "surrogates"),
+        (2**70, hex(2**70), "integer"),
+        (Hostile(), "<Hostile>", "RuntimeError"),
+        (cycle(), {"a": 1, "self": "<cycle>"}, "cycle"),
+    ],
+)
+def test_what_json_cannot_hold_arrives_marked(value: Any, arrives_as: Any, mark: str) -> None:
+    line = encoded(payload=value)
+    assert line["payload"] == arrives_as
+    assert mark in line["altered"].values()
+    assert all(path.startswith("payload") for path in line["altered"])
+
+
+@pytest.mark.parametrize("value", [Decimal("1.50"), Path("/tmp/x"), {1: "a"}])
+def test_what_only_needs_its_text_is_not_marked(value: Any) -> None:
+    assert "altered" not in encoded(payload=value)
+
+
+def test_ten_megabytes_arrive_cut_and_marked() -> None:
+    line = encoded("x" * 10_000_000, payload=["y" * 1000] * 10_000)
+    assert line["altered"]["message"].startswith("cut from 10000000")
+    assert "payload" in line["altered"]
+
+
+def test_a_message_that_does_not_fit_its_arguments_still_arrives() -> None:
+    line = encoded("%d of %d", "one")
+    assert line["message"].startswith("%d of %d")
+    assert line["altered"]["message"] == "TypeError"
+
+
+def test_a_hostile_message_and_a_hostile_exception_still_arrive() -> None:
+    class RefusingError(Exception):
+        __str__ = Hostile.__str__
+
+    line = encoded(Hostile(), exc_info=(RefusingError, RefusingError(), None))
+    assert line["message"] == "<Hostile>"
+    assert line["error"]["message"] == "<RefusingError>"
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.binary()
+    | st.builds(Hostile),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(message=anything, extra=st.dictionaries(st.text(min_size=1), anything, max_size=4))
+def test_whatever_a_caller_logs_is_one_line_of_json(message: Any, extra: dict[str, Any]) -> None:
+    standard = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
+    encoded(message, **{key: value for key, value in extra.items() if key not in standard})

@@ -1,0 +1,44 @@
+"""Runbooks say what is done about each error type; what they cannot mean is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from recovery.runbook import load_runbooks
+from rules.errors import ConfigError
+from rules.patterns import load_patterns
+
+
+def test_every_shipped_error_type_has_a_runbook() -> None:
+    assert set(load_runbooks()) == {each.type for each in load_patterns()}
+
+
+def test_only_what_cleaning_can_heal_is_cleaned() -> None:
+    healed = {type_ for type_, runbook in load_runbooks().items() if runbook.actions}
+    assert healed == {"OutOfMemory", "DiskSpace"}
+
+
+def test_a_runbook_of_the_operator_replaces_the_shipped_one(tmp_path: Path) -> None:
+    path = tmp_path / "runbooks.yml"
+    path.write_text("runbooks: [{type: DiskSpace, tell: true}]\n")
+    runbooks = load_runbooks([path])
+    assert runbooks["DiskSpace"].actions == ()
+    assert runbooks["OutOfMemory"].actions == ("clean_cache",)
+
+
+@pytest.mark.parametrize(
+    ("runbook", "mistake"),
+    [
+        ("{type: X, actions: [reboot]}", "runbooks[0].actions: no such action: reboot; there is clean_cache"),
+        ("{type: X}", "runbooks[0]: either actions or `tell: true` must be given"),
+        ("{type: X, tell: true, actions: [clean_cache]}", "runbooks[0]: either actions or `tell: true` must be given"),
+        ("{type: X, tell: true}, {type: X, tell: true}", "runbooks: more than one runbook for X"),
+        ("{type: X, tell: true, path: /}", "runbooks[0].path: unknown key"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, runbook: str, mistake: str) -> None:
+    path = tmp_path / "runbooks.yml"
+    path.write_text(f"runbooks: [{runbook}]\n")
+    with pytest.raises(ConfigError) as error:
+        load_runbooks([path])
+    assert str(error.value) == f"{path}:1: {mistake}"

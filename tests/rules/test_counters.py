@@ -1,0 +1,106 @@
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from redis import Redis
+
+from logging_core.stream import Change
+from rules.counters import MAX_GROUPS, MAX_LOGGERS, MAX_SERVICES, Bounds, Place, count_records, count_scanned
+from rules.error_groups import ErrorGroups
+from rules.fingerprint import fingerprint, overflow
+from rules.record import ErrorInfo, Record
+from rules.series import BORN, CHANGED, SECOND, TOTAL
+
+Commit = Callable[[Sequence[Change]], None]
+
+NOW = 1_800_000_000.75
+
+
+def record(message: str = "hello", *, at: float = NOW, **fields: object) -> tuple[Record, Place]:
+    stamp = datetime.fromtimestamp(at, UTC)
+    named = {"service": "shop", "logger": "api"} | fields
+    return Record(timestamp=stamp, message=message, **named), Place("shop/app.log", 0)  # type: ignore[arg-type]
+
+
+def totals(redis: Redis) -> dict[str, int]:
+    return {text.decode(): int(value) for text, value in redis.hgetall(TOTAL).items()}
+
+
+def test_every_record_is_counted_at_its_own_second(redis: Redis, commit: Commit) -> None:
+    commit(count_records([record(), record(), record(at=NOW - 9)], Bounds(), NOW))
+    series = b'log_records_total{level="INFO",logger="api",service="shop"}'
+    assert redis.hgetall(TOTAL) == {series: b"3"}
+    assert redis.hgetall(BORN) == {series: b"1799999990"}
+    assert redis.hgetall(f"{SECOND}1800000000") == {series: b"2"}
+    assert redis.hgetall(f"{SECOND}1799999991") == {series: b"1"}
+    assert redis.hgetall(CHANGED) == {b"1800000000": b"1", b"1799999991": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("at", "second"), [(NOW + 500, 1_800_000_000), (NOW - 5000, 1_799_996_400), (0, 1_799_996_400)]
+)
+def test_a_record_from_outside_the_history_counts_at_its_border(
+    redis: Redis, commit: Commit, at: float, second: int
+) -> None:
+    commit(count_records([record(at=at)], Bounds(), NOW))
+    assert redis.hkeys(CHANGED) == [str(second).encode()]
+
+
+def test_errors_are_counted_by_group_and_kept_with_their_place(redis: Redis, commit: Commit) -> None:
+    error = ErrorInfo(type="KeyError")
+    batch = [record(f"no order {n}", level="ERROR", error=error, at=NOW - n)[0] for n in range(3)]
+    commit(count_records([(each, Place("shop/app.log", n)) for n, each in enumerate(batch)], Bounds(), NOW))
+    group = ErrorGroups(redis).get(fingerprint(batch[0]).id)
+    assert group
+    assert (group.count, group.template, group.place) == (3, "no order <*>", Place("shop/app.log", 2))
+    assert (group.first_seen, group.last_seen) == (NOW - 2, NOW)
+    assert totals(redis) == {
+        'log_records_total{level="ERROR",logger="api",service="shop"}': 3,
+        f'log_errors_total{{error_type="KeyError",group="{group.id}",service="shop"}}': 3,
+    }
+
+
+@pytest.mark.parametrize(("level", "errors"), [("INFO", 0), ("WARNING", 0), ("ERROR", 1), ("CRITICAL", 1)])
+def test_errors_are_the_records_of_level_error_and_above(level: str, errors: int) -> None:
+    changes = count_records([record(level=level)], Bounds(), NOW)
+    assert sum(change.key == TOTAL and change.field.startswith("log_errors_total") for change in changes) == errors
+
+
+def test_a_level_that_nobody_knows_counts_as_other(redis: Redis, commit: Commit) -> None:
+    commit(count_records([record(level="CHATTY")], Bounds(), NOW))
+    assert totals(redis) == {'log_records_total{level="other",logger="api",service="shop"}': 1}
+
+
+def test_further_services_and_loggers_become_other(redis: Redis, commit: Commit) -> None:
+    batch = [record(service=f"s{n}") for n in range(MAX_SERVICES + 3)]
+    batch += [record(service="s0", logger=f"l{n}") for n in range(MAX_LOGGERS + 3)]
+    commit(count_records(batch, Bounds(), NOW))
+    counted = totals(redis)
+    assert counted['log_records_total{level="INFO",logger="api",service="other"}'] == 3
+    assert counted['log_records_total{level="INFO",logger="other",service="s0"}'] == 4
+
+
+def test_further_groups_become_the_services_overflow(redis: Redis, commit: Commit) -> None:
+    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS + 3)]
+    commit(count_records(batch, Bounds(), NOW))
+    group = ErrorGroups(redis).get(overflow("shop").id)
+    assert group
+    assert (group.count, group.error_type) == (3, "other")
+
+
+def test_bounds_know_what_redis_knows(redis: Redis, commit: Commit) -> None:
+    commit(count_records([record(service=f"s{n}") for n in range(MAX_SERVICES)], Bounds(), NOW))
+    bounds = Bounds.load(redis)
+    assert bounds.service("s7") == "s7"
+    assert bounds.service("new") == "other"
+    assert bounds.logger("s7", "api") == "api"
+
+
+def test_a_large_batch_gives_few_changes() -> None:
+    assert len(count_records([record(f"user {n}") for n in range(10_000)], Bounds(), NOW)) == 4
+
+
+def test_what_a_scan_found_is_counted_now(redis: Redis, commit: Commit) -> None:
+    commit(count_scanned("nginx", "Timeout", 3, NOW))
+    assert totals(redis) == {'scan_errors_total{error_type="Timeout",source="nginx"}': 3}
+    assert redis.hkeys(CHANGED) == [b"1800000000"]

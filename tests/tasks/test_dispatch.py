@@ -1,0 +1,19 @@
+from alerts.evaluation import AT
+from tasks.dispatch import sweep
+
+
+def test_the_sweep_wakes_evaluation_when_a_pending_alert_has_held(redis):
+    redis.set(AT, 4_000_000_000)
+    sweep()
+    assert redis.llen("tocsin:celery:evaluate") == 0
+    redis.set(AT, 1_000_000_000)
+    sweep()
+    sweep()
+    assert redis.llen("tocsin:celery:evaluate") == 1
+
+
+def test_the_sweep_sends_one_worker_for_what_is_due(redis):
+    redis.zadd("tocsin:alerts:due", {"past": 1_000_000_000, "future": 4_000_000_000})
+    sweep()
+    sweep()
+    assert redis.llen("tocsin:celery:notify") == 1

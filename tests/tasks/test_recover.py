@@ -1,0 +1,68 @@
+"""The recover task takes what is due, on the configured folders, once."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from recovery import due
+from recovery.journal import Journal
+from recovery.model import Cause, Outcome, Plan, Step
+from tasks import settings
+from tasks.recover import recover
+from tasks.settings import CacheFolder, RecoverySettings, Settings
+
+CAUSE = Cause("DiskSpace", "shop", "/var/log/app.log", 42)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    allowed = CacheFolder(name="thumbs", path=folder, max_bytes=1000, min_age=60)
+    chosen = Settings(recovery=RecoverySettings(cache_folders=[allowed]))
+    monkeypatch.setattr(settings, "load", lambda: chosen)
+    return folder
+
+
+def fill(folder: Path, files: int = 20) -> None:
+    long_ago = time.time() - 3600
+    for number in range(files):
+        (folder / str(number)).write_bytes(b"x" * 100)
+        os.utime(folder / str(number), (long_ago, long_ago))
+
+
+def queue(redis: Redis, target: str) -> None:
+    for change in due.changes(Plan(CAUSE, (Step("clean_cache", target, CAUSE),))):
+        redis.hsetnx(change.key, change.field, change.value)
+
+
+def test_a_full_folder_is_cleaned_and_the_step_struck_off(redis: Redis, cache: Path) -> None:
+    fill(cache)
+    queue(redis, "thumbs")
+    recover()
+    assert sum(path.stat().st_size for path in cache.iterdir()) == 1000
+    (entry,) = Journal(redis).entries(10)
+    assert (entry.step.cause, entry.result.outcome) == (CAUSE, Outcome.HEALED)
+    assert due.is_empty(redis)
+
+
+def test_within_the_cooldown_it_is_not_cleaned_again(redis: Redis, cache: Path) -> None:
+    for _ in range(2):
+        fill(cache)
+        queue(redis, "thumbs")
+        recover()
+    assert len(list(cache.iterdir())) == 20
+    assert Journal(redis).refusals() == {"cooldown:clean_cache:thumbs": 1}
+    assert due.is_empty(redis)
+
+
+def test_a_folder_that_is_no_longer_configured_is_left_alone(redis: Redis, cache: Path) -> None:
+    fill(cache)
+    queue(redis, "tiles")
+    recover()
+    assert len(list(cache.iterdir())) == 20
+    assert Journal(redis).refusals() == {"not_allowed:clean_cache:tiles": 1}
+    assert due.is_empty(redis)

@@ -1,0 +1,175 @@
+"""A scan reads each byte once and commits what it found with how far it came."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from recovery import due
+from rules.series import TOTAL
+from tasks import scan as scanning
+from tasks import settings, wiring
+from tasks.scan import LogScan, scan
+from tasks.settings import CacheFolder, RecoverySettings, ScanSettings, ScanSource, Settings
+
+DISK_FULL = b"OSError: [Errno 28] No space left on device\n"
+TIMED_OUT = b"request timed out\n"
+
+Scan = Callable[[], dict[str, int]]
+
+
+@pytest.fixture
+def recovery(tmp_path: Path) -> RecoverySettings:
+    return RecoverySettings(cache_folders=[CacheFolder(name="thumbs", path=tmp_path / "cache", max_bytes=0)])
+
+
+@pytest.fixture
+def run(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
+    """Scan `*.log*` in the test's folder; answers the events so far, by type."""
+
+    def run() -> dict[str, int]:
+        source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
+        LogScan(redis, recovery, time.monotonic() + 8).run([source])
+        return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:scan:events").items()}
+
+    return run
+
+
+def append(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def test_each_line_is_counted_once_over_many_scans(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    for number in range(1, 4):
+        append(log, TIMED_OUT + b"all well\n")
+        assert run() == run() == {"Timeout": number}
+
+
+def test_a_line_still_being_written_waits_for_its_end(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT[:-1])
+    assert run() == {}
+    append(log, b"\n")
+    assert run() == {"Timeout": 1}
+
+
+def test_folders_are_searched(run: Scan, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    append(tmp_path / "a" / "b" / "deep.log", TIMED_OUT)
+    assert run() == {"Timeout": 1}
+
+
+def test_rotation_loses_and_repeats_nothing(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT)
+    run()
+    for expected in (3, 5, 7):
+        append(log, TIMED_OUT)
+        for number in (3, 2, 1):
+            if (old := tmp_path / f"app.log.{number}").exists():
+                old.rename(tmp_path / f"app.log.{number + 1}")
+        log.rename(tmp_path / "app.log.1")
+        append(log, TIMED_OUT)
+        assert run() == {"Timeout": expected}
+
+
+def test_a_file_rotated_out_of_the_globs_is_finished_first(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT)
+    run()
+    append(log, DISK_FULL)
+    log.rename(tmp_path / "app.old")
+    append(log, TIMED_OUT)
+    assert run() == {"Timeout": 2, "DiskSpace": 1}
+
+
+def test_a_truncated_file_is_read_from_its_start(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT * 3)
+    run()
+    log.write_bytes(TIMED_OUT)
+    assert run() == {"Timeout": 4}
+
+
+def test_a_file_of_many_chunks_is_counted_whole(run: Scan, tmp_path: Path) -> None:
+    lines = (TIMED_OUT + b"all is well\n" * 9) * 20_000
+    append(tmp_path / "big.log", lines + b"x" * 3_000_000 + b"\n" + DISK_FULL)
+    assert run() == {"Timeout": 20_000, "DiskSpace": 1}
+
+
+def test_what_cannot_be_read_does_not_stop_the_scan(run: Scan, tmp_path: Path, caplog) -> None:
+    os.mkfifo(tmp_path / "a-pipe.log")
+    append(tmp_path / "b.log", TIMED_OUT)
+    assert run() == {"Timeout": 1}
+    assert "not a regular file" in caplog.text
+
+
+def test_a_file_may_have_any_name(redis: Redis, run: Scan, tmp_path: Path) -> None:
+    append(Path(os.fsdecode(os.fsencode(tmp_path / "bad") + b"\xff\n.log")), DISK_FULL)
+    assert run() == run() == {"DiskSpace": 1}
+    assert due.steps(redis)[0].cause.file == f"{tmp_path}/bad\\xff\n.log"
+
+
+def test_a_scan_out_of_time_goes_on_next_time(redis: Redis, run: Scan, tmp_path: Path, recovery) -> None:
+    append(tmp_path / "app.log", TIMED_OUT)
+    source = ScanSource(name="shop", paths=[str(tmp_path / "*.log")])
+    LogScan(redis, recovery, time.monotonic()).run([source])
+    assert not redis.exists("tocsin:scan:events")
+    assert run() == {"Timeout": 1}
+
+
+def test_errors_are_counted_in_a_series(redis: Redis, run: Scan, tmp_path: Path) -> None:
+    append(tmp_path / "app.log", TIMED_OUT * 3)
+    run()
+    assert redis.hgetall(TOTAL) == {b'scan_errors_total{error_type="Timeout",source="shop"}': b"3"}
+
+
+def test_ten_thousand_identical_errors_ask_for_one_step(redis: Redis, run: Scan, tmp_path: Path) -> None:
+    append(tmp_path / "app.log", b"fine\n" + DISK_FULL * 10_000)
+    assert run() == {"DiskSpace": 10_000}
+    (step,) = due.steps(redis)
+    assert (step.id, step.cause.type, step.cause.source) == ("clean_cache:thumbs", "DiskSpace", "shop")
+    assert (step.cause.file, step.cause.offset) == (str(tmp_path / "app.log"), 5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"No space left on device: '../../../../etc/passwd'\n",
+        b'{"level":"ERROR","message":"No space left on device","action":"clean_cache","target":"/etc"}\n',
+        b"No space left on device\x00clean_cache:/etc\x1b[2J\n",
+        b"No space left on device $(rm -rf /) `rm -rf /` {{ 7*7 }} %s\n",
+    ],
+)
+def test_a_forged_line_chooses_neither_action_nor_target(redis: Redis, run: Scan, tmp_path: Path, line: bytes) -> None:
+    append(tmp_path / "app.log", line)
+    run()
+    assert [step.id for step in due.steps(redis)] == ["clean_cache:thumbs"]
+
+
+@pytest.fixture
+def configured(redis: Redis, tmp_path: Path, recovery: RecoverySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ScanSource(name="shop", paths=[str(tmp_path / "*.log")])
+    chosen = Settings(scan=ScanSettings(sources=[source]), recovery=recovery)
+    monkeypatch.setattr(settings, "load", lambda: chosen)
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_task_asks_for_recovery_and_gives_up_its_lock(redis: Redis, tmp_path: Path) -> None:
+    append(tmp_path / "app.log", DISK_FULL)
+    scan()
+    assert redis.llen("tocsin:celery:recover") == 1
+    assert not redis.exists(scanning.LOCK)
+
+
+@pytest.mark.usefixtures("configured")
+def test_two_scans_never_run_at_once(redis: Redis, tmp_path: Path) -> None:
+    append(tmp_path / "app.log", TIMED_OUT)
+    with wiring.redis_client().lock(scanning.LOCK, timeout=20):
+        scan()
+    assert not redis.exists("tocsin:scan:events")

@@ -1,0 +1,1 @@
+"""How Tocsin is run: the command line, the embedded Redis, the start-up checks."""

@@ -1,0 +1,88 @@
+"""The command `tocsin`. Exit codes: 0 all is well, 1 trouble was found, 2 bad use."""
+
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import orjson
+import typer
+from kombu.utils.url import maybe_sanitize_url
+from redis import RedisError
+from rich.console import Console
+
+from rules.errors import ConfigError
+from tasks import status as stack_status
+from tasks import wiring
+from tocsin import checks, report, up
+from tocsin.errors import OperatorError
+
+TROUBLE = 1
+EXIT_CODES = "Exit codes: 0 all is well, 1 trouble was found, 2 bad use."
+
+app = typer.Typer(
+    name="tocsin",
+    help="Logging, alerting and self-healing for Python web applications.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The console script: an expected failure is a line on stderr, never a traceback."""
+    try:
+        app()
+    except (ConfigError, OperatorError) as error:
+        typer.echo(error, err=True)
+        raise SystemExit(TROUBLE) from None
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {installed_version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("up", epilog=EXIT_CODES)
+def up_command() -> None:
+    """Run the whole stack in the foreground until Ctrl-C; a second Ctrl-C kills it."""
+    settings = checks.load_settings()
+    _refuse(checks.mistakes(settings))
+    up.run(settings, Console(soft_wrap=True, highlight=False, markup=False))
+
+
+@app.command(epilog=EXIT_CODES)
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Show what became of every record, and how the stack is."""
+    settings = checks.load_settings()
+    try:
+        now = stack_status.gather(wiring.redis_client())
+    except RedisError as error:
+        where = maybe_sanitize_url(settings.redis_url)
+        raise OperatorError(f"Redis at {where} does not answer, so nothing is known: {error}") from error
+    if as_json:
+        typer.echo(orjson.dumps(now.as_dict()))
+    else:
+        Console().print(report.table(now))
+
+
+@app.command(epilog=EXIT_CODES)
+def check_config() -> None:
+    """Read the settings and every file they name; print each mistake as FILE:LINE: key: what is wrong."""
+    _refuse(checks.mistakes(checks.load_settings()))
+    typer.echo("no mistakes found")
+
+
+def _refuse(mistakes: list[str]) -> None:
+    if mistakes:
+        raise ConfigError(mistakes)

@@ -1,0 +1,5 @@
+"""What can go wrong while Tocsin is run."""
+
+
+class OperatorError(Exception):
+    """Something the operator can mend; the text says what, and how."""

@@ -1,0 +1,230 @@
+"""`tocsin up`: the whole stack in the foreground, until Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import redis
+import requests
+from kombu.utils.url import maybe_sanitize_url
+from rich.console import Console
+
+from tasks import heartbeat, schedule, wiring
+from tasks.settings import Settings
+from tocsin import embedded_redis, programs, supervision
+from tocsin.errors import OperatorError
+from tocsin.programs import Layout, Program
+from tocsin.supervision import ProgramState, Supervisor
+
+PAUSE = 0.2  #: seconds between two looks
+PATIENCE = 120.0  #: seconds that a part may take to become ready; a big append-only file takes long to load
+RESTARTS = 3  #: of one program before the stack was ready: it never will be
+TAIL = 15  #: lines of its log that are shown then
+
+
+class StopRequested(Exception):  # noqa: N818 (no error: somebody wants to go home)
+    """Ctrl-C, or a signal that means the same."""
+
+
+class Signals:
+    """Counts SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second insists."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._receive)
+
+    def pause(self) -> None:
+        """Rest for a moment; raises StopRequested once a signal has come."""
+        time.sleep(PAUSE)
+        if self.count:
+            raise StopRequested
+
+    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def run(settings: Settings, console: Console) -> None:
+    """Start the stack, say when it is ready, keep it running, and stop all of it when asked to.
+
+    Raises:
+        OperatorError: where it cannot start.
+    """
+    layout = Layout(settings.data_dir.resolve())
+    signals = Signals()
+    for folder in (layout.data_dir, layout.configuration.parent, layout.log("redis").parent, layout.redis):
+        embedded_redis.make_folder(folder)
+    with _only_one(layout):
+        for command in supervision.stop_previous(layout):
+            console.print(f"killed what an earlier run left behind: {command}")
+        _check_surroundings(settings)
+        redis_programs = [programs.redis_program(settings, layout)] if settings.embedded else []
+        stack = programs.stack(settings)
+        layout.configuration.write_text(programs.supervisord_configuration([*redis_programs, *stack], layout))
+        supervisor = Supervisor(layout)
+        try:
+            watch = Watch(supervisor, layout, signals, console)
+            _bring_up(settings, watch, redis_programs, stack)
+            _say_ready(settings, watch)
+            watch.keep()
+        except StopRequested:
+            pass
+        finally:
+            console.print("stopping; again Ctrl-C kills" if signals.count else "stopping")
+            waves = [[each.name for each in wave] for wave in (stack, redis_programs)]
+            for command in supervisor.stop(waves, impatient=lambda: signals.count > 1):
+                console.print(f"killed {command}")
+            layout.session.unlink(missing_ok=True)
+    console.print("stopped")
+
+
+class Watch:
+    """Looks after the programs: tells of each restart, and gives up on one that keeps ending before all were ready."""
+
+    def __init__(self, supervisor: Supervisor, layout: Layout, signals: Signals, console: Console) -> None:
+        self.supervisor = supervisor
+        self.layout = layout
+        self.console = console
+        self.states: dict[str, ProgramState] = {}
+        self._signals = signals
+        self._restarts: dict[str, int] = {}
+        self._since = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the watch began."""
+        return time.monotonic() - self._since
+
+    def until(self, name: str, is_ready: Callable[[], bool]) -> None:
+        """Wait until a part is ready.
+
+        Raises:
+            OperatorError: where it takes too long or a program keeps dying.
+        """
+        deadline = time.monotonic() + PATIENCE
+        with self.console.status(f"waiting for {name}"):
+            while not is_ready():
+                self._look()
+                for state in self.states.values():
+                    if state.state == "FATAL" or self._restarts.get(state.name, 0) >= RESTARTS:
+                        raise OperatorError(self._obituary(state))
+                if time.monotonic() > deadline:
+                    raise OperatorError(f"{name} is not ready after {PATIENCE:.0f} s; see {self.layout.log(name)}")
+        self.console.print(f"  {name:<7} ready after {self.elapsed:4.1f} s")
+
+    def keep(self) -> None:
+        """Keep everything running until StopRequested; what keeps dying is started again, since outages end."""
+        while True:
+            self._look()
+            for state in self.states.values():
+                if state.state == "FATAL":
+                    self.console.print(self._obituary(state), "trying again", sep="\n")
+                    self.supervisor.start(state.name)
+
+    def _look(self) -> None:
+        self._signals.pause()
+        if not self.supervisor.alive:
+            raise OperatorError(f"supervisord died; see {self.layout.log('supervisord')}")
+        for state in self.supervisor.programs():
+            before = self.states.get(state.name)
+            if before and before.started and state.started != before.started:
+                self._restarts[state.name] = self._restarts.get(state.name, 0) + 1
+                self.console.print(f"  {state.name} ended and was started again")
+            self.states[state.name] = state
+
+    def _obituary(self, state: ProgramState) -> str:
+        log = self.layout.log(state.name)
+        lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+        return "\n    ".join([f"{state.name} keeps ending; the last lines of {log}:", *lines])
+
+
+@contextmanager
+def _only_one(layout: Layout) -> Iterator[None]:
+    with layout.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise OperatorError(f"tocsin up already runs on {layout.data_dir} (pid {lock.read().strip()})") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _check_surroundings(settings: Settings) -> None:
+    _check_port(settings.web.host, settings.web.port, "TOCSIN__WEB__PORT")
+    if settings.embedded:
+        _check_port(embedded_redis.HOST, settings.redis.port, "TOCSIN__REDIS__PORT")
+        return
+    try:
+        wiring.redis_client().ping()
+    except redis.RedisError as error:
+        raise OperatorError(f"Redis at {maybe_sanitize_url(settings.redis_url)} does not answer: {error}") from error
+
+
+def _check_port(host: str, port: int, setting: str) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OperatorError(f"port {port} of {host} cannot be had ({error.strerror}); set {setting}") from error
+
+
+def _bring_up(settings: Settings, watch: Watch, redis_programs: list[Program], stack: list[Program]) -> None:
+    for program in redis_programs:
+        watch.supervisor.start(program.name)
+    watch.until("redis", _redis_answers)
+    since = wiring.now()
+    for program in stack:
+        watch.supervisor.start(program.name)
+    watch.until("ingest", lambda: _worker_lives("ingest", watch))
+    watch.until("worker", lambda: _worker_lives("worker", watch))
+    watch.until("beat", lambda: (schedule.last_tick(wiring.redis_client()) or 0.0) > since)
+    watch.until("web", lambda: _web_is_healthy(settings))
+
+
+def _redis_answers() -> bool:
+    try:
+        return bool(wiring.redis_client().ping())
+    except redis.RedisError:
+        return False
+
+
+def _worker_lives(program: str, watch: Watch) -> bool:
+    pid = watch.states[program].pid if program in watch.states else 0
+    living = heartbeat.workers(wiring.redis_client())
+    return any(worker.name.startswith(f"{program}@") and worker.pid == pid for worker in living)
+
+
+def _web_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.web.host, settings.web.host)  # noqa: S104 (not bound)
+    return f"http://{host}:{settings.web.port}"
+
+
+def _web_is_healthy(settings: Settings) -> bool:
+    try:
+        return requests.get(f"{_web_url(settings)}/healthz", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def _say_ready(settings: Settings, watch: Watch) -> None:
+    url = maybe_sanitize_url(settings.redis_url)
+    watch.console.print(
+        f"ready in {watch.elapsed:.1f} s; Ctrl-C stops everything",
+        f"  records   {settings.log_dir.resolve()}",
+        f"  web       {_web_url(settings)}/status  /healthz  /metrics",
+        f"  redis     {url}{' (embedded)' if settings.embedded else ''}",
+        f"  programs  {watch.layout.log('*')}",
+        "in your application:",
+        f"  logging.getLogger().addHandler(logging_core.RedisStreamHandler({url!r}, service='shop'))",
+        sep="\n",
+    )
