@@ -2,31 +2,29 @@
 
 RedisStreamHandler with both of its buffers, beside the chain that the standard library offers for the same end: a
 QueueHandler, and a QueueListener that writes a RotatingFileHandler with python-json-logger's JsonFormatter. Both write
-timestamp, level, logger, message, module, function, line and the five extra fields. A NullHandler shows the part of the
-price that is `logging`'s own. Two paces: bursts of 20 records and a rest, 2,000 records a second, as in a busy web
-process; and flat out, where whatever happens in the background competes with the caller.
+timestamp, level, logger, message, module, function, line and the five extra fields. A NullHandler shows how much of the
+price is `logging`'s own. Two paces: bursts of 20 records and a rest of 10 ms, as in a busy web process; and flat out,
+where whatever works in the background competes with the caller.
 
 Every contender runs in a process of its own, in interleaved rounds, so that a noisy machine hurts all alike; the
-percentiles are those of all its calls together, after a warm-up. Nothing may be dropped: Tocsin's records are counted in
-the stream, the chain's in its files, and the run fails if one is missing.
+percentiles are those of all its calls together, after a warm-up. Nothing may be dropped: Tocsin's records are counted
+in the stream, the chain's in its files, and the run fails if one is missing.
 
 Caveats:
     - One thread logs. More threads share the interpreter's lock with each other and with the background thread.
     - Tocsin's files are written by a worker, in another process, which does not run here; the chain formats and writes
-      in the application's own process. That is the design, but the machine pays for both.
-    - The chain's queue is unbounded and flat out it grows: its p50 is then the price of putting off the work. Our buffers
-      are sized to hold a round.
-    - A call is timed by `perf_counter_ns`, which adds some 0.05 us, and the call site builds its dict inside the call.
+      in the application's own process.
+    - The chain's queue is unbounded and grows when flat out: its price is then that of putting off the work. Our
+      buffers are sized to hold a round.
+    - `perf_counter_ns` adds some 0.05 us to each call, and the call site builds its dict of extras inside it.
     - Garbage collection is on, as in an application.
 """
 
 import argparse
 import json
 import logging
-import logging.handlers
 import multiprocessing
-import queue
-import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -35,22 +33,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
 
 import redis
-from pythonjsonlogger.json import JsonFormatter
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
-from logging_core import RedisStreamHandler
-from logging_core.stream import Keys
+from benchmarks.contenders import NAMES, REFERENCE, contender
 from tocsin import embedded_redis
 
 ROUNDS = 5
 WARM_UP = 500  #: records of each process that are not counted
-DRAIN = 60.0  #: seconds in which everything must have arrived
-LINE = 1024  #: bytes of spool for a record; it needs some 350
-TMPFS = Path("/dev/shm")
+TMPFS = Path("/dev/shm")  # where the spool is by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,99 +59,72 @@ class Pace:
 
 PACES = (Pace("bursts", burst=20, rest=0.01, share=10), Pace("flat out", burst=0, rest=0.0, share=1))
 
-
-class Chain(Protocol):
-    """A way for records to take: `handler` is what the caller meets."""
-
-    handler: logging.Handler
-
-    def drain(self) -> int:
-        """Wait until everything has arrived; how many records have."""
+Figures = dict[str, float]  #: p50, p99 in microseconds; their ratios to the reference
 
 
-class Floor:
-    """No work at all."""
-
-    def __init__(self, records: int) -> None:
-        self.handler = logging.NullHandler()
-        self._records = records
-
-    def drain(self) -> int:
-        """Nothing is kept, so nothing is missing."""
-        return self._records
-
-
-class Tocsin:
-    """RedisStreamHandler, into the stream of a real server."""
-
-    def __init__(self, buffer: Literal["spool", "memory"], records: int, folder: Path, redis_url: str) -> None:
-        self.handler = RedisStreamHandler(
-            redis_url,
-            service="bench",
-            buffer=buffer,
-            spool_dir=folder,
-            max_bytes=max(16 * 2**20, records * LINE),
-            max_records=records,
-        )
-        self._redis = redis.Redis.from_url(redis_url)
-
-    def drain(self) -> int:
-        """Flush, and count what the stream holds."""
-        self.handler.flush(DRAIN)
-        dropped = self.handler.stats()["dropped"]
-        assert not dropped, f"dropped: {dropped}"
-        self.handler.close()
-        return sum(int(fields[b"count"]) for _, fields in self._redis.xrange(Keys(0).stream))
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.caller", description="The caller's cost of a record.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--records", type=int, default=100_000, help="flat out, of each contender; a tenth in bursts")
+    arguments = parser.parse_args()
+    if not arguments.json:
+        print("logger.info with five extra fields: microseconds in the caller", flush=True)
+    results: dict[str, dict[str, Figures]] = {}
+    with server() as redis_url:
+        for pace in PACES:
+            results[pace.name] = compare(pace, arguments.records // pace.share // ROUNDS, redis_url)
+            if not arguments.json:
+                print(table(pace, results[pace.name]), flush=True)
+    if arguments.json:
+        print(json.dumps(results))
 
 
-class Stdlib:
-    """QueueHandler -> QueueListener -> RotatingFileHandler, one JSON object a line."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        names = {"asctime": "timestamp", "levelname": "level", "name": "logger", "funcName": "function"}
-        fields = "{asctime}{levelname}{name}{message}{module}{funcName}{lineno}"
-        writer = logging.handlers.RotatingFileHandler(folder / "app.log", maxBytes=10 * 2**20, backupCount=100)
-        writer.setFormatter(JsonFormatter(fields, style="{", rename_fields=names | {"lineno": "line"}))
-        records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        self.handler = logging.handlers.QueueHandler(records)
-        self._listener = logging.handlers.QueueListener(records, writer)
-        self._listener.start()
-
-    def drain(self) -> int:
-        """Stop the listener, which empties its queue, and count the lines."""
-        self._listener.stop()
-        return sum(path.read_bytes().count(b"\n") for path in self._folder.iterdir())
-
-
-CONTENDERS = ("NullHandler", "stdlib queue", "tocsin spool", "tocsin memory")
-
-
-def chain(name: str, records: int, folder: Path, redis_url: str) -> Chain:
-    """The contender of this name, ready to take so many records."""
+def compare(pace: Pace, records: int, redis_url: str) -> dict[str, Figures]:
+    """Every contender's figures at this pace, `records` in each of the rounds."""
+    spent = {name: array("q") for name in NAMES}
+    for number in range(ROUNDS):
+        for name in NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)]:
+            spent[name] += run_alone(name, pace, records, redis_url)
+    percentiles = {name: (percentile(sorted(spent[name]), 50), percentile(sorted(spent[name]), 99)) for name in NAMES}
+    p50, p99 = percentiles[REFERENCE]
     return {
-        "NullHandler": partial(Floor, records),
-        "stdlib queue": partial(Stdlib, folder),
-        "tocsin spool": partial(Tocsin, "spool", records, folder, redis_url),
-        "tocsin memory": partial(Tocsin, "memory", records, folder, redis_url),
-    }[name]()
+        name: {"p50": own50, "p99": own99, "p50_ratio": round(own50 / p50, 2), "p99_ratio": round(own99 / p99, 2)}
+        for name, (own50, own99) in percentiles.items()
+    }
+
+
+def run_alone(name: str, pace: Pace, records: int, redis_url: str) -> "array[int]":
+    """One round in a process and a folder of its own, and with an empty stream."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with (
+        tempfile.TemporaryDirectory(dir=TMPFS if name == "tocsin spool" else None) as folder,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process,
+    ):
+        return process.submit(measure, name, pace, records, Path(folder), redis_url).result()
 
 
 def measure(name: str, pace: Pace, records: int, folder: Path, redis_url: str) -> "array[int]":
-    """One round, in a process of its own: the nanoseconds of each call."""
-    contender = chain(name, records + WARM_UP, folder, redis_url)
-    logger = logging.getLogger("bench.orders")
+    """The nanoseconds of each call.
+
+    Raises:
+        RuntimeError: a record did not arrive.
+    """
+    measured = contender(name, records + WARM_UP, folder, redis_url)
+    logger = logging.getLogger("shop.orders")
     logger.setLevel(logging.INFO)
-    logger.addHandler(contender.handler)
     logger.propagate = False
-    calls(logger, WARM_UP, pace)
-    spent = calls(logger, records, pace)
-    arrived = contender.drain()
-    assert arrived == records + WARM_UP, f"{name}: {records + WARM_UP} records were logged, {arrived} arrived"
+    logger.addHandler(measured.handler)
+    calls(logger, pace, WARM_UP)
+    spent = calls(logger, pace, records)
+    arrived = measured.drain()
+    if arrived != records + WARM_UP:
+        raise RuntimeError(f"{name}: {records + WARM_UP} records were logged, {arrived} arrived")
     return spent
 
 
-def calls(logger: logging.Logger, records: int, pace: Pace) -> "array[int]":
+def calls(logger: logging.Logger, pace: Pace, records: int) -> "array[int]":
     """Log so many records at this pace; the nanoseconds of each call."""
     clock = time.perf_counter_ns
     spent = array("q", bytes(8 * records))
@@ -175,18 +142,35 @@ def calls(logger: logging.Logger, records: int, pace: Pace) -> "array[int]":
 
 
 def percentile(ordered: Sequence[int], percent: int) -> float:
-    """Of ordered nanoseconds, in microseconds, rounded to hundredths."""
+    """Of nanoseconds in ascending order, in microseconds, rounded to hundredths."""
     return round(ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] / 1000, 2)
+
+
+def table(pace: Pace, figures: dict[str, Figures]) -> str:
+    """One pace, for people."""
+    lines = [f"\n{pace.name:<16}{'p50':>8}{'p99':>8}{'p50 : stdlib':>15}{'p99 : stdlib':>15}"]
+    for name, own in figures.items():
+        lines.append(f"{name:<16}{own['p50']:>8}{own['p99']:>8}{own['p50_ratio']:>15}{own['p99_ratio']:>15}")
+    return "\n".join(lines)
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A Redis as `tocsin up` starts it, on a port of its own; its URL."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
-        port = 16390
-        process = subprocess.Popen(embedded_redis.command(port, Path(name)), stdout=subprocess.DEVNULL)
+    """The URL of a Redis like the one that `tocsin up` starts."""
+    with socket.create_server((embedded_redis.HOST, 0)) as probe:
+        port = probe.getsockname()[1]
+    url = f"redis://{embedded_redis.HOST}:{port}/0"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(embedded_redis.command(port, Path(folder)), stdout=subprocess.DEVNULL) as process,
+    ):
         try:
-            yield f"redis://127.0.0.1:{port}/0"
+            with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.05), retries=200)) as client:
+                client.ping()
+            yield url
         finally:
             process.terminate()
-            process.wait()
+
+
+if __name__ == "__main__":
+    main()

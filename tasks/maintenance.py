@@ -5,7 +5,7 @@ import logging
 from logging_core import stream
 from logging_core.handlers import spool_root_of
 from logging_core.shipper import ship_orphans
-from rules import series
+from rules.series import prune
 from tasks import settings, wiring
 from tasks.app import app
 
@@ -18,6 +18,6 @@ def maintain() -> None:
     client = wiring.redis_client()
     shipped = ship_orphans(client, spool_root_of(settings.load().redis_url))
     retired = stream.retire(client)
-    series.prune(client, wiring.now())
+    prune(client, wiring.now())
     if shipped or retired:
         _logger.info("shipped %d records of dead processes, retired %d producers", shipped, retired)

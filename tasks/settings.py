@@ -39,7 +39,7 @@ class IngestSettings(Section):
 class RuleSettings(Section):
     """Alert rules, in Prometheus' format."""
 
-    files: list[Path] = []  #: empty: the rules that ship with Tocsin
+    files: tuple[Path, ...] = ()  #: empty: the rules that ship with Tocsin
     interval: float = Field(default=15.0, gt=0)  #: evaluated at least this often, seconds
 
 
@@ -61,7 +61,7 @@ class ScanSettings(Section):
     """Scheduled scans of log files."""
 
     interval: float = Field(default=10.0, gt=0)  #: seconds
-    sources: list[ScanSource] = []
+    sources: tuple[ScanSource, ...] = ()
 
 
 class CacheFolder(Section):
@@ -76,9 +76,9 @@ class CacheFolder(Section):
 class RecoverySettings(Section):
     """What may be healed, and how often."""
 
-    runbooks: list[Path] = []  #: on top of those that ship with Tocsin
+    runbooks: tuple[Path, ...] = ()  #: on top of those that ship with Tocsin
     cooldown: float = Field(default=300.0, ge=0)  #: seconds between two runs of one action on one target
-    cache_folders: list[CacheFolder] = []
+    cache_folders: tuple[CacheFolder, ...] = ()
 
 
 class WebSettings(Section):
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[Any, ...]:
         """Arguments first, then TOCSIN__..., then the plain names, then the file."""
         path = Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))

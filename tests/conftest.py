@@ -12,7 +12,7 @@ import redis as redis_py
 from tests.waiting import free_port, wait_until
 
 # Settings are read once a process, so they stand before anything of ours is imported.
-for _name in [name for name in os.environ if name.startswith("TOCSIN")]:
+for _name in [name for name in os.environ if name.startswith("TOCSIN") and name != "TOCSIN_TEST_DATA"]:
     del os.environ[_name]
 _PORT = free_port()
 _FOLDER = tempfile.TemporaryDirectory(prefix="tocsin-tests-")

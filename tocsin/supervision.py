@@ -68,7 +68,7 @@ class Supervisor:
         return [ProgramState(each["name"], each["statename"], each["pid"], each["start"]) for each in answers]
 
     def stop(self, waves: Sequence[Sequence[str]], *, impatient: Callable[[], bool]) -> list[str]:
-        """Stop the programs, each wave at once and after the one before; kill all after GRACE seconds or when `impatient`.
+        """Stop the programs, wave after wave; kill what is left after GRACE seconds or as soon as `impatient`.
 
         Returns:
             The command lines of what had to be killed.

@@ -1,0 +1,1 @@
+"""The whole way on real input, told as it happens: `python -m examples.demo`."""

@@ -1,0 +1,182 @@
+"""The writer writes and counts each record exactly once, wherever it dies, and whatever Redis forgot."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from logging_core.files import FileStore
+from logging_core.journal import Journal
+from logging_core.stream import Keys, Shard, account, append
+from rules.error_groups import ErrorGroups
+from rules.series import TOTAL
+from tasks import ingest, settings
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[settings.Settings]:
+    changed = settings.load().model_copy(update={"log_dir": tmp_path})
+    monkeypatch.setattr(settings, "load", lambda: changed)
+    ingest._bounds.cache_clear()
+    yield changed
+    ingest._bounds.cache_clear()
+
+
+def line(number: int, level: str = "INFO", **fields: Any) -> bytes:
+    record = {"timestamp": "2026-01-01T00:00:00+00:00", "level": level, "logger": "shop", "message": "m", "n": number}
+    return json.dumps(record | fields).encode() + b"\n"
+
+
+def send(redis: Redis, first: int, count: int, *, jump: bool = False, level: str = "INFO") -> None:
+    body = b"".join(line(number, level) for number in range(first, first + count))
+    reply = append(
+        redis, "p" * 32, "shop", first=first, count=count, body=body, jump=jump, report={"accepted": first + count - 1}
+    )
+    assert reply.status == "ok"
+
+
+def run_writer(redis: Redis, configured: settings.Settings) -> None:
+    """One run until the stream is empty, by a holder that dies without giving anything up."""
+    redis.delete(Keys().lease)  # as if it had run out
+    shard = Shard(redis)
+    assert shard.lease(5)
+    writer = ingest.Writer(shard, configured)
+    try:
+        writer.run(0)
+        while entries := shard.read(0.001):
+            writer._write(entries)
+    finally:
+        writer.close()
+
+
+def numbers(log_dir: Path, name: str = "shop/app.log") -> list[int]:
+    return [json.loads(text)["n"] for text in (log_dir / name).read_text().splitlines()]
+
+
+def counted(redis: Redis) -> Counter[str]:
+    totals: Any = redis.hgetall(TOTAL)
+    sums: Counter[str] = Counter()
+    for text, total in totals.items():
+        sums[text.decode().partition("{")[0]] += int(total)
+    return sums
+
+
+def test_records_errors_and_groups_are_where_they_should_be(redis: Redis, configured: settings.Settings) -> None:
+    send(redis, 1, 5)
+    send(redis, 6, 2, level="ERROR")
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == [1, 2, 3, 4, 5, 6, 7]
+    assert numbers(configured.log_dir, "shop/errors.log") == [6, 7]
+    assert counted(redis) == {"log_records_total": 7, "log_errors_total": 2}
+    (group,) = ErrorGroups(redis).top(10)
+    assert group.count == 2
+    with (configured.log_dir / group.place.file).open("rb") as file:
+        file.seek(group.place.offset)
+        assert json.loads(file.readline())["level"] == "ERROR"
+
+
+def after(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step, done, and then the end."""
+
+    def crashing(*args: Any, **kwargs: Any) -> Any:
+        step(*args, **kwargs)
+        raise Crash
+
+    return crashing
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (FileStore, "append"),
+        (FileStore, "sync"),
+        (Journal, "record"),
+        (Shard, "commit"),
+        (Shard, "read"),
+        (Shard, "committed"),
+    ],
+)
+def test_a_crash_after_any_step_neither_loses_nor_repeats(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+) -> None:
+    send(redis, 1, 10)
+    run_writer(redis, configured)
+    send(redis, 11, 10)
+    send(redis, 21, 5, level="ERROR")
+    with monkeypatch.context() as patched, pytest.raises(Crash):
+        patched.setattr(owner, step, after(getattr(owner, step)))
+        run_writer(redis, configured)
+    send(redis, 26, 5)
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == list(range(1, 31))
+    assert numbers(configured.log_dir, "shop/errors.log") == list(range(21, 26))
+    assert counted(redis) == {"log_records_total": 30, "log_errors_total": 5}
+    assert account(redis)[:3] == (30, 30, 0)
+
+
+def test_a_redis_that_came_back_older_repeats_nothing_in_the_files_and_counts_again_what_it_forgot(
+    redis: Redis, configured: settings.Settings
+) -> None:
+    send(redis, 1, 10)
+    run_writer(redis, configured)
+    redis.flushall()  # the oldest it can be
+    ingest._bounds.cache_clear()
+    send(redis, 1, 4)  # sent again, cut differently
+    send(redis, 5, 10)
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == list(range(1, 15))
+    assert counted(redis) == {"log_records_total": 14}
+
+
+def test_what_is_truly_missing_is_counted_and_what_is_in_the_files_is_not(
+    redis: Redis, configured: settings.Settings
+) -> None:
+    send(redis, 1, 10)
+    run_writer(redis, configured)
+    redis.flushall()
+    send(redis, 14, 3, jump=True)  # 1 to 10 are in the files, 11 to 13 are nowhere
+    run_writer(redis, configured)
+    found = account(redis)
+    assert found.dropped == {"missing": 3}
+    assert (found.accepted, found.written, found.waiting) == (16, 13, 0)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"not json\n", b'{"level": 5}\n', b"\xff\xfe\n", b"[]\n", b'{"timestamp":"never"}\n', b"{}\n"]
+)
+def test_a_line_that_is_no_record_is_kept_and_harms_nothing_else(
+    redis: Redis, configured: settings.Settings, nonsense: bytes
+) -> None:
+    append(redis, "q" * 32, "shop", first=1, count=3, body=line(1) + nonsense + line(2))
+    run_writer(redis, configured)
+    assert (configured.log_dir / "shop/app.log").read_bytes() == line(1) + nonsense + line(2)
+    assert counted(redis)["log_records_total"] == 3
+
+
+def test_the_task_leaves_a_successor_and_frees_lease_and_lock(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = configured.model_copy(update={"ingest": configured.ingest.model_copy(update={"budget": 0.3})})
+    monkeypatch.setattr(settings, "load", lambda: quick)
+    send(redis, 1, 3)
+    ingest.ingest.run()
+    assert numbers(configured.log_dir) == [1, 2, 3]
+    assert redis.llen("tocsin:celery:ingest") == 1
+    assert redis.get(Keys().lease) is None
+    ingest.ingest.run()
+
+
+def test_the_task_does_nothing_where_another_host_writes(redis: Redis, configured: settings.Settings) -> None:
+    redis.set(Keys().lease, "other|other:1", px=60_000)
+    send(redis, 1, 3)
+    ingest.ingest.run()
+    assert not (configured.log_dir / "shop").exists()
+    assert redis.llen("tocsin:celery:ingest") == 0
