@@ -7,13 +7,13 @@ price is `logging`'s own. Two paces: bursts of 20 records and a rest of 10 ms, a
 where whatever works in the background competes with the caller.
 
 Every contender runs in a process of its own, in interleaved rounds, so that a noisy machine hurts all alike; the
-percentiles are those of all its calls together, after a warm-up. Nothing may be dropped: Tocsin's records are counted
-in the stream, the chain's in its files, and the run fails if one is missing.
+percentiles are those of all its calls together, after a warm-up. Both drain completely, and the run fails if a record
+is missing: Tocsin's are written and fsynced by a writer in another process, as by its ingest task, the chain's in its
+own.
 
 Caveats:
     - One thread logs. More threads share the interpreter's lock with each other and with the background thread.
-    - Tocsin's files are written by a worker, in another process, which does not run here; the chain formats and writes
-      in the application's own process.
+    - The writer does not count, group or alert; the real ingest task does, in its own process.
     - The chain's queue is unbounded and grows when flat out: its price is then that of putting off the work. Our
       buffers are sized to hold a round.
     - `perf_counter_ns` adds some 0.05 us to each call, and the call site builds its dict of extras inside it.
@@ -40,6 +40,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from benchmarks.contenders import NAMES, REFERENCE, contender
+from benchmarks.writer import writing
 from tocsin import embedded_redis
 
 ROUNDS = 5
@@ -100,6 +101,8 @@ def run_alone(name: str, pace: Pace, records: int, redis_url: str) -> "array[int
         client.flushall()
     with (
         tempfile.TemporaryDirectory(dir=TMPFS if name == "tocsin spool" else None) as folder,
+        tempfile.NamedTemporaryFile() as file,
+        writing(redis_url, Path(file.name)),
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process,
     ):
         return process.submit(measure, name, pace, records, Path(folder), redis_url).result()

@@ -4,13 +4,13 @@ import logging
 import logging.handlers
 import queue
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import redis
 from pythonjsonlogger.json import JsonFormatter
 
 from logging_core import RedisStreamHandler
-from logging_core.stream import Keys
+from logging_core.stream import account
 
 NAMES = ("NullHandler", "stdlib queue", "tocsin spool", "tocsin memory")
 REFERENCE = "stdlib queue"  #: what the others are compared with
@@ -71,14 +71,13 @@ class Tocsin:
         self._redis = redis.Redis.from_url(redis_url)
 
     def drain(self) -> int:
-        """Flush, and count what the stream holds; fails if the handler says that it dropped anything."""
-        self.handler.flush(DRAIN)
+        """Flush to the writer's file, and ask Redis how many are there; fails if the handler has dropped anything."""
+        self.handler.flush(DRAIN, written=True)
         dropped = self.handler.stats()["dropped"]
         self.handler.close()
         if dropped:
             raise RuntimeError(f"dropped: {dropped}")
-        entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(Keys().stream))
-        return sum(int(fields[b"count"]) for _, fields in entries)
+        return account(self._redis).written
 
 
 class Stdlib:

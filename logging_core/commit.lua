@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Commit what a writer has fsynced: acknowledge, count, group and renew the lease, in one step.
 --   KEYS  lease, stream, shard (hash), then the hashes that the changes name
---   ARGV  lease value, expected version, lease in ms, group, bytes of the bodies, changes, then entry ids
+--   ARGV  lease value, expected version, lease in ms, group, bytes of the bodies, changes (see changes.lua), then entry ids
 --   reply the new version, or a text saying why nothing was done
--- Changes are JSON: [[op, index into KEYS, field, value, expiry in seconds], ...]
+-- include changes
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'the lease is not ours' end
 if (redis.call('HGET', KEYS[3], 'version') or '0') ~= ARGV[2] then return 'the version moved' end
 
@@ -16,21 +16,6 @@ end
 if redis.call('HINCRBY', KEYS[3], 'bytes', -tonumber(ARGV[5])) < 0 then redis.call('HSET', KEYS[3], 'bytes', 0) end
 local version = redis.call('HINCRBY', KEYS[3], 'version', 1)
 
--- pcall: a key of the wrong type (somebody else's) spoils its own change and nothing else.
-for _, change in ipairs(cjson.decode(ARGV[6])) do
-  local op, key, field, value, expiry = change[1], KEYS[change[2]], change[3], change[4], change[5]
-  if op == 'add' then
-    redis.pcall('HINCRBYFLOAT', key, field, value)
-  elseif op == 'set' then
-    redis.pcall('HSET', key, field, value)
-  elseif op == 'once' then
-    redis.pcall('HSETNX', key, field, value)
-  else
-    local held = redis.pcall('HGET', key, field)
-    local old, new = tonumber(type(held) == 'string' and held or nil), tonumber(value)
-    if not old or (op == 'min' and new < old) or (op == 'max' and new > old) then redis.pcall('HSET', key, field, value) end
-  end
-  if expiry > 0 then redis.pcall('EXPIRE', key, expiry) end
-end
+apply_changes(ARGV[6])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return version

@@ -36,7 +36,7 @@ class Feed:
         self._introduced = False
         self._jump = False
         self._asked = 0.0
-        self._refused = -1
+        self._refused = 0
 
     @property
     def done(self) -> bool:
@@ -85,8 +85,10 @@ class Feed:
 
     def due(self, now: float, every: float = REPORT_EVERY) -> bool:
         """Whether it is time to ask: something is uncommitted, or refusals are unreported."""
-        news = not self.done or sum(self.buffer.refused.values()) != self._refused
-        return self.buffer.accepted > 0 and now - self._asked >= (every if news else 10 * every)
+        refused = sum(self.buffer.refused.values())
+        if not self.buffer.accepted and not refused:
+            return False  # nothing to tell: no connection for a handler that is never used
+        return now - self._asked >= (10 * every if self.done and refused == self._refused else every)
 
     def _note(self, reply: stream.Appended) -> None:
         self._introduced = reply.appended >= self.appended  # a Redis that came back empty knows nobody

@@ -16,6 +16,7 @@ Everything of a shard carries its hash tag, so that one commit is one slot of a 
 Only committed entries leave the stream; it is never trimmed by length.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import orjson
 
 if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
     import redis
@@ -93,27 +96,33 @@ class Keys:
         return self._producer + producer
 
 
-@cache
-def _source(name: str) -> str:
-    return (_LUA / f"{name}.lua").read_text()
+def script_text(path: Path) -> str:
+    """A Lua script; a line `-- include changes` stands for the function that applies coded changes."""
+    return path.read_text().replace("-- include changes\n", (_LUA / "changes.lua").read_text())
+
+
+def coded(changes: Sequence[Change], first: int) -> tuple[list[str], bytes]:
+    """The keys that the changes name, which come `first` among a script's KEYS, and the changes as its argument."""
+    names = list(dict.fromkeys(change.key for change in changes))
+    index = {name: number for number, name in enumerate(names, start=first)}
+    return names, orjson.dumps([(c.op, index[c.key], c.field, str(c.value), c.expiry) for c in changes])
 
 
 def run_script(client: "redis.Redis", name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
     """Run a script of this package by its digest, loading it where the server does not know it."""
     import redis.exceptions
 
-    digest = _digest(name)
+    text, digest = _script(name)
     try:
         return client.evalsha(digest, len(keys), *keys, *args)
     except redis.exceptions.NoScriptError:
-        return client.eval(_source(name), len(keys), *keys, *args)
+        return client.eval(text, len(keys), *keys, *args)
 
 
 @cache
-def _digest(name: str) -> str:
-    import hashlib
-
-    return hashlib.sha1(_source(name).encode(), usedforsecurity=False).hexdigest()
+def _script(name: str) -> tuple[str, str]:
+    text = script_text(_LUA / f"{name}.lua")
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 # -- the sending side ----------------------------------------------------------------------------------------------
@@ -207,14 +216,9 @@ class Shard:
         Raises:
             LeaseLostError: nothing was done.
         """
-        import orjson
-
         marks = {entry.producer: entry.last for entry in entries}
         moved = [Change("set", self._keys.producer(producer), "committed", last) for producer, last in marks.items()]
-        steps = [*moved, *changes]
-        names = list(dict.fromkeys(change.key for change in steps))
-        index = {name: number for number, name in enumerate(names, start=4)}
-        coded = orjson.dumps([(c.op, index[c.key], c.field, str(c.value), c.expiry) for c in steps])
+        names, steps = coded([*moved, *changes], first=4)
         waiting = sum(len(entry.body) for entry in entries)
         reply = run_script(
             self._client,
@@ -226,7 +230,7 @@ class Shard:
                 int(lease * 1000),
                 GROUP,
                 waiting,
-                coded,
+                steps,
                 *(e.id for e in entries),
             ),
         )

@@ -17,15 +17,14 @@ from hashlib import blake2b, sha1
 from pathlib import Path
 from typing import cast
 
-import orjson
 import redis
 
-from logging_core.stream import Change
+from logging_core.stream import Change, coded, script_text
 
 EXPIRY = 30 * 86400  #: seconds
 HEAD = 256  #: bytes
 
-_ADVANCE = Path(__file__).with_name("advance.lua").read_text()
+_ADVANCE = script_text(Path(__file__).with_name("advance.lua"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,12 @@ class Positions:
 
         Returns None, and changes nothing, where another scan has moved the position meanwhile.
         """
-        names = list(dict.fromkeys(change.key for change in changes))
-        index = {name: number for number, name in enumerate(names, start=3)}
-        steps = [(each.op, index[each.key], each.field, str(each.value), each.expiry) for each in changes]
+        names, steps = coded(changes, first=3)
         moved = self._advance(
             keys=[_position_key(position), _file_key(position.path), *names],
             args=[
                 *(position.revision, os.fsencode(position.path), position.identity),
-                *(offset, int(cut), _head(fd, offset), EXPIRY, orjson.dumps(steps)),
+                *(offset, int(cut), _head(fd, offset), EXPIRY, steps),
             ],
         )
         return replace(position, offset=offset, cut=cut, revision=position.revision + 1) if moved else None

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A tasks`. Queues by what waits for what, and nothing that Redis' loss could wedge."""
+"""The Celery application, `celery -A tasks`: queues by what waits for what; Redis' loss wedges nothing."""
 
 from celery import Celery
 from celery.signals import setup_logging

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from celery.signals import worker_ready, worker_shutdown
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tasks import settings
 
@@ -76,7 +78,9 @@ def start(sender: Any, **_: Any) -> None:
     queues = tuple(sorted(sender.app.amqp.queues.consume_from))
     worker = Worker(name=sender.hostname, pid=os.getpid(), queues=queues, started=time.time())
     # A client of its own: a pool process forked at any moment must not inherit one that this thread is using.
-    redis = Redis.from_url(settings.load().redis_url, socket_connect_timeout=1, socket_timeout=1, protocol=2)
+    redis = Redis.from_url(
+        settings.load().redis_url, socket_connect_timeout=1, socket_timeout=1, protocol=2, retry=Retry(NoBackoff(), 0)
+    )
     _heart = Heart(worker, redis)
 
 

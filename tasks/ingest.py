@@ -1,7 +1,7 @@
 """Stream -> files: one writer a shard, every accepted record exactly once.
 
     lease and lock -> recover (cut the files to the journal) -> pending entries, then new ones:
-    read -> decode -> append to the files -> fdatasync -> journal -> commit (acknowledge, count, group) -> wake evaluation
+    read -> decode -> append to the files, fdatasync -> journal -> commit (acknowledge, count, group) -> wake evaluation
 
 Whatever fails in between, the next run begins with recovery. Positions are compared twice: at or below the journal's, a
 record is not written again; at or below Redis's, it is not counted again.

@@ -52,6 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "beat_schedule": entries(settings),
         "beat_scheduler": "tasks.schedule:Scheduler",
         "beat_max_loop_interval": LOOP_INTERVAL,
+        "result_expires": None,  # no results are kept, so none are to be cleaned up
         "redbeat_redis_url": settings.redis_url,
         "redbeat_redis_options": {"socket_connect_timeout": 2, "socket_timeout": LOCK_TIMEOUT},
         "redbeat_key_prefix": "tocsin:redbeat:",

@@ -5,11 +5,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from logging_core.stream import DEFAULT_REDIS_URL
-from rules.yaml_file import Section, load_mapping
+from rules import yaml_file
+from rules.errors import ConfigError
+from rules.yaml_file import Section
 
 DEFAULT_FILE = Path("tocsin.yml")
 PLAIN_NAMES = {
@@ -126,13 +134,13 @@ class Settings(BaseSettings):
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[Any, ...]:
         """Arguments first, then TOCSIN__..., then the plain names, then the file."""
-        path = Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))
+        path = _file()
         named = "TOCSIN_CONFIG" in os.environ
         return (
             init_settings,
             EnvSettingsSource(settings_cls),
             _plain_names,
-            lambda: load_mapping(path) if named or path.exists() else {},
+            lambda: yaml_file.load_mapping(path) if named or path.exists() else {},
         )
 
 
@@ -152,6 +160,28 @@ def load() -> Settings:
     """This process's settings.
 
     Raises:
-        rules.errors.ConfigError: naming the file, line and key of every mistake.
+        ConfigError: naming the file and line, or the environment variable, of every mistake.
     """
-    return Settings()
+    try:
+        return Settings()
+    except ValidationError as error:
+        mistakes = [_mistake(each["loc"], each["msg"]) for each in error.errors(include_url=False)]
+        raise ConfigError(mistakes) from None  # the error's own text quotes values, which may be secret
+    except SettingsError as error:
+        raise ConfigError([str(error)]) from None
+
+
+def _file() -> Path:
+    return Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))
+
+
+def _mistake(location: tuple[int | str, ...], message: str) -> str:
+    message = "unknown key" if message == "Extra inputs are not permitted" else message.removeprefix("Value error, ")
+    for depth in range(len(location), 0, -1):  # a list or a section may be given as JSON in one variable
+        variable = "__".join(["TOCSIN", *map(str, location[:depth])]).upper()
+        if variable in os.environ:
+            return f"{variable}: {message}"
+    for variable, keys in PLAIN_NAMES.items():
+        if keys == location and os.environ.get(variable):
+            return f"{variable}: {message}"
+    return yaml_file.read(_file()).mistake(location, message)

@@ -5,7 +5,7 @@ the delivery account, the workers' signs of life, beat's tick and the recovery j
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from redis import Redis
@@ -48,7 +48,7 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """The status as JSON can hold it."""
         return {
-            "delivery": self.delivery._asdict(),
+            **self.delivery._asdict(),
             "workers": [msgspec.to_builtins(worker) for worker in self.workers],
             "beat": {"tick_age": self.beat_tick_age},
             "evaluation": self.evaluation and asdict(self.evaluation),
@@ -80,7 +80,8 @@ def gather(redis: Redis) -> Status:
 
 
 def _evaluation(redis: Redis, now: float) -> Evaluation | None:
-    last = {name.decode(): float(value) for name, value in redis.hgetall("tocsin:evaluate:last").items()}
+    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:evaluate:last"))
+    last = {name.decode(): float(value) for name, value in found.items()}
     if not last:
         return None
     return Evaluation(
@@ -92,4 +93,5 @@ def _evaluation(redis: Redis, now: float) -> Evaluation | None:
 
 
 def _counts(redis: Redis, key: str) -> dict[str, int]:
-    return {name.decode(): int(count) for name, count in sorted(redis.hgetall(key).items())}
+    found = cast("dict[bytes, bytes]", redis.hgetall(key))
+    return {name.decode(): int(count) for name, count in sorted(found.items())}

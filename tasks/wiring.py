@@ -3,6 +3,8 @@
 from functools import cache
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tasks import settings
 
@@ -10,7 +12,13 @@ from tasks import settings
 @cache
 def redis_client() -> redis.Redis:
     """The Redis that holds the stream, the series, the alerts and the journal. Answers are bytes."""
-    return redis.Redis.from_url(settings.load().redis_url, socket_connect_timeout=2, socket_timeout=5, protocol=2)
+    return redis.Redis.from_url(
+        settings.load().redis_url,
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),  # whoever calls knows better when to try again
+    )
 
 
 def now() -> float:

@@ -1,6 +1,7 @@
 """What all tests share: one real Redis server for the run, settings in the environment, deadlines instead of sleeps."""
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
+from examples.sinks import MailSink, SlackSink
+from tests.stack import Stack
 from tests.waiting import free_port, wait_until
 
 # Settings are read once a process, so they stand before anything of ours is imported.
@@ -53,3 +56,20 @@ def redis(redis_server: str) -> Iterator[redis_py.Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack, one for the run, with a Slack and a mail server of its own."""
+    folder = tmp_path_factory.mktemp("up")
+    for name in ("tasks", "rules", "alerts"):  # an application's own modules must not stand before ours
+        (folder / f"{name}.py").write_text("raise AssertionError('the application is imported')")
+    with SlackSink() as slack, MailSink() as mail:
+        stack = Stack(folder, slack=slack, mail=mail)
+        try:
+            stack.read_until("ready in")
+            yield stack
+        finally:
+            stack.redis.close()
+            stack.up.send_signal(signal.SIGTERM)
+            stack.ended()

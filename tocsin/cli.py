@@ -10,8 +10,8 @@ from redis import RedisError
 from rich.console import Console
 
 from rules.errors import ConfigError
+from tasks import settings, wiring
 from tasks import status as stack_status
-from tasks import wiring
 from tocsin import checks, report, up
 from tocsin.errors import OperatorError
 
@@ -56,19 +56,19 @@ def _options(
 @app.command("up", epilog=EXIT_CODES)
 def up_command() -> None:
     """Run the whole stack in the foreground until Ctrl-C; a second Ctrl-C kills it."""
-    settings = checks.load_settings()
-    _refuse(checks.mistakes(settings))
-    up.run(settings, Console(soft_wrap=True, highlight=False, markup=False))
+    configured = settings.load()
+    _refuse(checks.mistakes(configured))
+    up.run(configured, Console(soft_wrap=True, highlight=False, markup=False))
 
 
 @app.command(epilog=EXIT_CODES)
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Show what became of every record, and how the stack is."""
-    settings = checks.load_settings()
+    configured = settings.load()
     try:
         now = stack_status.gather(wiring.redis_client())
     except RedisError as error:
-        where = maybe_sanitize_url(settings.redis_url)
+        where = maybe_sanitize_url(configured.redis_url)
         raise OperatorError(f"Redis at {where} does not answer, so nothing is known: {error}") from error
     if as_json:
         typer.echo(orjson.dumps(now.as_dict()))
@@ -79,7 +79,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JS
 @app.command(epilog=EXIT_CODES)
 def check_config() -> None:
     """Read the settings and every file they name; print each mistake as FILE:LINE: key: what is wrong."""
-    _refuse(checks.mistakes(checks.load_settings()))
+    _refuse(checks.mistakes(settings.load()))
     typer.echo("no mistakes found")
 
 

@@ -2,12 +2,9 @@
 
 import fcntl
 import os
-import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import redis
 import requests
@@ -19,34 +16,8 @@ from tasks.settings import Settings
 from tocsin import embedded_redis, programs, supervision
 from tocsin.errors import OperatorError
 from tocsin.programs import Layout, Program
-from tocsin.supervision import ProgramState, Supervisor
-
-PAUSE = 0.2  #: seconds between two looks
-PATIENCE = 120.0  #: seconds that a part may take to become ready; a big append-only file takes long to load
-RESTARTS = 3  #: of one program before the stack was ready: it never will be
-TAIL = 15  #: lines of its log that are shown then
-
-
-class StopRequested(Exception):  # noqa: N818 (no error: somebody wants to go home)
-    """Ctrl-C, or a signal that means the same."""
-
-
-class Signals:
-    """Counts SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second insists."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._receive)
-
-    def pause(self) -> None:
-        """Rest for a moment; raises StopRequested once a signal has come."""
-        time.sleep(PAUSE)
-        if self.count:
-            raise StopRequested
-
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
+from tocsin.supervision import Supervisor
+from tocsin.watch import Signals, StopRequested, Watch
 
 
 def run(settings: Settings, console: Console) -> None:
@@ -75,72 +46,12 @@ def run(settings: Settings, console: Console) -> None:
         except StopRequested:
             pass
         finally:
-            console.print("stopping; again Ctrl-C kills" if signals.count else "stopping")
+            console.print("stopping; Ctrl-C again kills" if signals.count else "stopping")
             waves = [[each.name for each in wave] for wave in (stack, redis_programs)]
             for command in supervisor.stop(waves, impatient=lambda: signals.count > 1):
                 console.print(f"killed {command}")
             layout.session.unlink(missing_ok=True)
     console.print("stopped")
-
-
-class Watch:
-    """Looks after the programs: tells of each restart, and gives up on one that keeps ending before all were ready."""
-
-    def __init__(self, supervisor: Supervisor, layout: Layout, signals: Signals, console: Console) -> None:
-        self.supervisor = supervisor
-        self.layout = layout
-        self.console = console
-        self.states: dict[str, ProgramState] = {}
-        self._signals = signals
-        self._restarts: dict[str, int] = {}
-        self._since = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the watch began."""
-        return time.monotonic() - self._since
-
-    def until(self, name: str, is_ready: Callable[[], bool]) -> None:
-        """Wait until a part is ready.
-
-        Raises:
-            OperatorError: where it takes too long or a program keeps dying.
-        """
-        deadline = time.monotonic() + PATIENCE
-        with self.console.status(f"waiting for {name}"):
-            while not is_ready():
-                self._look()
-                for state in self.states.values():
-                    if state.state == "FATAL" or self._restarts.get(state.name, 0) >= RESTARTS:
-                        raise OperatorError(self._obituary(state))
-                if time.monotonic() > deadline:
-                    raise OperatorError(f"{name} is not ready after {PATIENCE:.0f} s; see {self.layout.log(name)}")
-        self.console.print(f"  {name:<7} ready after {self.elapsed:4.1f} s")
-
-    def keep(self) -> None:
-        """Keep everything running until StopRequested; what keeps dying is started again, since outages end."""
-        while True:
-            self._look()
-            for state in self.states.values():
-                if state.state == "FATAL":
-                    self.console.print(self._obituary(state), "trying again", sep="\n")
-                    self.supervisor.start(state.name)
-
-    def _look(self) -> None:
-        self._signals.pause()
-        if not self.supervisor.alive:
-            raise OperatorError(f"supervisord died; see {self.layout.log('supervisord')}")
-        for state in self.supervisor.programs():
-            before = self.states.get(state.name)
-            if before and before.started and state.started != before.started:
-                self._restarts[state.name] = self._restarts.get(state.name, 0) + 1
-                self.console.print(f"  {state.name} ended and was started again")
-            self.states[state.name] = state
-
-    def _obituary(self, state: ProgramState) -> str:
-        log = self.layout.log(state.name)
-        lines = log.read_text(errors="replace").splitlines()[-TAIL:]
-        return "\n    ".join([f"{state.name} keeps ending; the last lines of {log}:", *lines])
 
 
 @contextmanager
@@ -181,7 +92,7 @@ def _check_port(host: str, port: int, setting: str) -> None:
 def _bring_up(settings: Settings, watch: Watch, redis_programs: list[Program], stack: list[Program]) -> None:
     for program in redis_programs:
         watch.supervisor.start(program.name)
-    watch.until("redis", _redis_answers)
+    watch.until("redis", lambda: wiring.redis_client().ping())
     since = wiring.now()
     for program in stack:
         watch.supervisor.start(program.name)
@@ -189,13 +100,6 @@ def _bring_up(settings: Settings, watch: Watch, redis_programs: list[Program], s
     watch.until("worker", lambda: _worker_lives("worker", watch))
     watch.until("beat", lambda: (schedule.last_tick(wiring.redis_client()) or 0.0) > since)
     watch.until("web", lambda: _web_is_healthy(settings))
-
-
-def _redis_answers() -> bool:
-    try:
-        return bool(wiring.redis_client().ping())
-    except redis.RedisError:
-        return False
 
 
 def _worker_lives(program: str, watch: Watch) -> bool:

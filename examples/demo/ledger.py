@@ -1,15 +1,11 @@
-"""What the shop's customers know was logged, against what is in the file: kept apart from all of Tocsin's own counts."""
+"""What the shop's customers know was logged, against what is in the file; none of Tocsin's own counts comes in."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from threading import Lock
-
-from examples.sinks import Post
 
 Mark = tuple[str, int]  #: a request's id, and the number of a record within the request
 
@@ -67,25 +63,3 @@ class Written:
     def duplicated(self, wanted: set[Mark]) -> int:
         """How many lines are there that should not be: a record again, or one that nobody has logged."""
         return self.marks.total() - len(wanted & self.marks.keys())
-
-
-def announced(posts: Iterable[Post]) -> dict[str, float]:
-    """Error type -> when Slack first heard of it, Unix seconds."""
-    heard: dict[str, float] = {}
-    for post in posts:
-        for type_ in error_types(post):
-            heard.setdefault(type_, post.at)
-    return heard
-
-
-def error_types(post: Post) -> list[str]:
-    """The types of the new errors that a post announces."""
-    text = post.body["attachments"][0]["text"]
-    blocks = [block for block in text.split("\n\n") if block.startswith("*NewErrorGroup* firing")]
-    return [part.partition("`")[0] for block in blocks for part in block.split("`error_type=")[1:]]
-
-
-def alert_ms(logged: dict[str, float], heard: dict[str, float]) -> float | None:
-    """Median time from the log call to Slack, in milliseconds; None: Slack has heard of nothing."""
-    waits = [heard[type_] - at for type_, at in logged.items() if type_ in heard]
-    return round(median(waits) * 1000) if waits else None

@@ -9,12 +9,11 @@ from http.client import HTTPConnection, HTTPException
 from itertools import count
 
 from examples.demo.ledger import Ledger
-from examples.demo.stack import SERVICE
 from examples.shop import PRICES, REFUSED_CARD
 from examples.sinks import LOOPBACK
 
 CUSTOMERS = 4  #: threads
-PAUSE = 0.02  #: seconds from one request of a customer to the next
+PAUSE = 0.016  #: seconds from one request of a customer to the next
 PER_CONNECTION = 25  #: requests, so that both of the shop's processes get their share
 
 

@@ -1,5 +1,7 @@
 import pytest
 import redis as redis_py
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tasks import heartbeat
 from tasks.heartbeat import Heart, Worker
@@ -29,7 +31,7 @@ def test_a_worker_that_dies_without_a_word_is_forgotten(redis):
 
 def test_a_heart_goes_on_after_redis_was_away(redis, monkeypatch):
     monkeypatch.setattr(heartbeat, "INTERVAL", 0.01)
-    client = redis_py.Redis.from_url("redis://127.0.0.1:1", protocol=2)
+    client = redis_py.Redis.from_url("redis://127.0.0.1:1", protocol=2, retry=Retry(NoBackoff(), 0))
     heart = Heart(WORKER, client)
     client.connection_pool = redis.connection_pool  # Redis is back
     assert _until_seen(redis) == [WORKER]

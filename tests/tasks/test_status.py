@@ -33,4 +33,4 @@ def test_a_status_is_json(redis):
     plain = json.loads(json.dumps(status.gather(redis).as_dict()))
     assert plain["scan"] == {"events": {"DiskSpace": 1, "Timeout": 2}}
     assert plain["recovery"] == {"healed": 1}
-    assert plain["delivery"]["dropped"] == {}
+    assert plain["dropped"] == {}

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,14 @@ groups:
 
 def tocsin(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN", "REDIS_URL"))}
-    command = [sys.executable, "-m", "tocsin", *arguments]
+    command = [sys.executable, "-P", "-m", "tocsin", *arguments]
     return subprocess.run(command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_the_version_is_told(tmp_path):
@@ -41,9 +48,10 @@ def test_status_without_redis_says_so_in_one_line_without_the_password(tmp_path)
     assert "hunter2" not in done.stderr
 
 
-def test_up_without_the_redis_that_is_named_says_so(tmp_path):
-    done = tocsin("up", folder=tmp_path, REDIS_URL="redis://127.0.0.1:1/0", TOCSIN__WEB__PORT="0")
-    assert done.returncode == 1
+def test_up_without_the_redis_that_is_named_says_so_and_starts_nothing(tmp_path):
+    done = tocsin("up", folder=tmp_path, REDIS_URL="redis://127.0.0.1:1/0", TOCSIN__WEB__PORT=str(_free_port()))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("Redis at redis://127.0.0.1:1/0 does not answer")
 
 
 def test_a_configuration_without_mistakes_passes(tmp_path):
