@@ -1,6 +1,7 @@
 """What all tests share: one real Redis server for the run, settings in the environment, deadlines instead of sleeps."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 import redis as redis_py
 
 from examples.sinks import MailSink, SlackSink
+from logging_core.handlers import spool_root_of
 from tests.stack import Stack
 from tests.waiting import free_port, wait_until
 
@@ -73,3 +75,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stack.redis.close()
             stack.up.send_signal(signal.SIGTERM)
             stack.ended()
+            shutil.rmtree(spool_root_of(stack.redis_url), ignore_errors=True)
