@@ -1,8 +1,8 @@
 """A small shop that logs through Tocsin, under gunicorn: `gunicorn 'examples.shop:create_app()'`.
 
 Configured by the environment (Flask's own way): SHOP_CACHE_DIR and SHOP_CACHE_QUOTA in bytes for the thumbnails,
-SHOP_RECOMMENDER as HOST:PORT of a service that it depends on. It has the bugs that shops have: a cart may be empty, a
-quantity may be a word, a card may be refused, and nobody has thought of it.
+SHOP_RECOMMENDER as HOST:PORT of a service that it depends on, SHOP_SPOOL_DIR for the handler. It has the bugs that
+shops have: a cart may be empty, a quantity may be a word, a card may be refused, and nobody has thought of it.
 """
 
 import errno
@@ -33,9 +33,9 @@ class PaymentRefusedError(Exception):
 def create_app() -> Flask:
     """The shop, with Tocsin's handler on the root logger."""
     app = Flask(__name__)
-    app.config.from_mapping(CACHE_DIR="cache", CACHE_QUOTA=10 * 2**20, RECOMMENDER="127.0.0.1:9")
+    app.config.from_mapping(CACHE_DIR="cache", CACHE_QUOTA=10 * 2**20, RECOMMENDER="127.0.0.1:9", SPOOL_DIR=None)
     app.config.from_prefixed_env("SHOP")
-    handler = RedisStreamHandler(service="shop")
+    handler = RedisStreamHandler(service="shop", spool_dir=app.config["SPOOL_DIR"])
     handler.addFilter(add_request)
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(logging.INFO)

@@ -85,7 +85,8 @@ class MemoryBuffer:
             if len(self._lines) >= self._max_records and not self._make_room():
                 self.refused["buffer_full"] += 1
                 return False
-            self._lines.append(line)
+            # A copy: keeping the bytes that orjson made is three times dearer, for they sit in far larger blocks.
+            self._lines.append(bytes(memoryview(line)))
             return True
 
     def take(self, max_bytes: int) -> Batch | None:

@@ -75,7 +75,7 @@ class RedisStreamHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit, without the handler's I/O lock: the buffer has its own."""
-        kept = self.filter(record)
+        kept = self.filter(record) if self.filters else True
         if kept:
             self.emit(record if kept is True else kept)  # newer Pythons let a filter replace the record
         return bool(kept)

@@ -6,8 +6,8 @@ the key `altered`: `{"altered": {"payload.price": "nan"}}`.
 """
 
 import logging
-import time
 import traceback
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -24,9 +24,10 @@ _STANDARD_COUNT = len(_STANDARD)
 _RENDERED = frozenset({"message", "asctime", "taskName"})
 #: Our own fields: an extra of the same name goes under `extra`, so that it is neither lost nor mistaken for ours.
 _OURS = frozenset(
-    {"timestamp", "level", "logger", "message", "module", "function", "line", "thread", "process", "service", "extra",
-     "altered", "stack_info"}
+    {"timestamp", "level", "logger", "function", "line", "thread", "service", "extra", "altered", "error"}
 )  # fmt: skip
+_SPECIAL = _STANDARD | _RENDERED | _OURS
+_dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
 class Encoder:
@@ -34,55 +35,52 @@ class Encoder:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._second = -1
-        self._second_text = ""
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold."""
-        sanitizer = None
         try:
             fields = self._fields(record)
-            line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+            line = _dumps(fields, None, _NEWLINE)
             # orjson writes NaN and infinities as null; a line without a null hides none.
             if len(line) <= MAX_LINE and (b"null" not in line or not _hides_a_float(fields)):
                 return line
-        except Exception:  # noqa: BLE001  # whatever a caller's object raises, the record still arrives
-            sanitizer = Sanitizer()
-        return self._encode_changed(record, sanitizer or Sanitizer())
+        except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
+            pass
+        return self._encode_changed(record)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        attributes = record.__dict__
+        moment = datetime.fromtimestamp(attributes["created"], UTC)
+        message = attributes["msg"]
         fields: dict[str, Any] = {
-            "timestamp": self._timestamp(record.created),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage() if record.args or type(record.msg) is not str else record.msg,
-            "module": record.module,
-            "function": record.funcName,
-            "line": record.lineno,
-            "thread": record.threadName,
-            "process": record.process,
+            # orjson leaves out a fraction that is zero
+            "timestamp": moment if moment.microsecond else moment.isoformat(timespec="microseconds"),
+            "level": attributes["levelname"],
+            "logger": attributes["name"],
+            "message": message if type(message) is str and not attributes["args"] else record.getMessage(),
+            "module": attributes["module"],
+            "function": attributes["funcName"],
+            "line": attributes["lineno"],
+            "thread": attributes["threadName"],
+            "process": attributes["process"],
             "service": self._service,
         }
-        if len(record.__dict__) > _STANDARD_COUNT:
-            _add_extras(fields, record.__dict__)
-        if record.exc_info:
+        # What `extra=` adds comes behind the standard attributes.
+        for key in islice(attributes, _STANDARD_COUNT, None):
+            if key in _SPECIAL:
+                _add_special(fields, attributes, key)
+            else:
+                fields[key] = attributes[key]
+        if attributes["exc_info"]:
             _add_exception(fields, record)
-        if record.stack_info:
-            fields["stack_info"] = record.stack_info
+        if attributes["stack_info"]:
+            fields["stack_info"] = attributes["stack_info"]
         return fields
 
-    def _timestamp(self, created: float) -> str:
-        """RFC 3339 in UTC with microseconds; the text of a second is made once."""
-        second = int(created)
-        text = self._second_text
-        if second != self._second:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second_text, self._second = text, second  # the text first: another thread may read in between
-        return f"{text}.{int((created - second) * 1e6):06d}+00:00"
-
-    def _encode_changed(self, record: logging.LogRecord, sanitizer: Sanitizer) -> bytes:
+    def _encode_changed(self, record: logging.LogRecord) -> bytes:
         """The slow path: every value is walked, and what had to be changed is listed."""
-        safe = _replace_message(record, sanitizer)
+        sanitizer = Sanitizer()
+        safe = _safe_copy(record, sanitizer)
         fields = {key: sanitizer.clean(value, key) for key, value in self._fields(safe).items()}
         line = _dump(fields, sanitizer.altered)
         for limit in (MAX_TEXT // 8, MAX_TEXT // 64, 64):
@@ -97,24 +95,17 @@ class Encoder:
 def _dump(fields: dict[str, Any], altered: dict[str, str]) -> bytes:
     if altered:  # the fifty changes nearest to the top tell enough
         fields = fields | {"altered": dict(sorted(altered.items(), key=lambda item: item[0].count("."))[:50])}
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    return _dumps(fields, None, _NEWLINE)
 
 
-def _add_extras(fields: dict[str, Any], attributes: dict[str, Any]) -> None:
-    # What `extra=` adds comes behind the standard attributes; only an unusual record class mixes the two.
-    extras = list(islice(attributes, _STANDARD_COUNT, None))
-    if not _STANDARD.isdisjoint(extras):
-        extras = [key for key in attributes if key not in _STANDARD]
-    for key in extras:
-        value = attributes[key]
-        if key in _RENDERED:
-            continue
-        if key == "error":
-            fields["error"] = _error_field(value)
-        elif key in _OURS:
-            fields.setdefault("extra", {})[key] = value
-        else:
-            fields[key] = value
+def _add_special(fields: dict[str, Any], attributes: dict[str, Any], key: str) -> None:
+    """An extra whose name means something already."""
+    if key == "error":
+        fields["error"] = _error_field(attributes[key])
+    elif key in _STANDARD:  # an unusual record class put its own attributes before these
+        fields |= {name: value for name, value in attributes.items() if name not in _STANDARD | _SPECIAL}
+    elif key not in _RENDERED:
+        fields.setdefault("extra", {})[key] = attributes[key]
 
 
 def _error_field(value: Any) -> Any:
@@ -152,19 +143,23 @@ def _type_name(kind: type) -> str:
     return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
 
 
-def _replace_message(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRecord:
-    """A copy of the record whose message is plain text, however hostile its parts."""
-    try:
-        message = record.getMessage()
-    except Exception as error:  # noqa: BLE001  # a message that does not fit its arguments, or a hostile __str__
-        message = text_of(record.msg)
-        if record.args:
-            message += " " + text_of(record.args)
-        sanitizer.altered["message"] = type(error).__name__
-    safe = logging.LogRecord("", 0, "", 0, "", None, None)
+def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRecord:
+    """A copy of the record whose message is plain text and whose time is one, however hostile its parts."""
+    safe = logging.makeLogRecord({})
+    standard = dict(safe.__dict__)
     safe.__dict__.clear()
-    safe.__dict__.update(record.__dict__)
-    safe.msg, safe.args = message, None
+    safe.__dict__.update(standard | record.__dict__)
+    try:
+        safe.msg = record.getMessage()
+    except Exception as error:  # noqa: BLE001  # a message that does not fit its arguments, or a hostile __str__
+        safe.msg = " ".join(text_of(part) for part in (record.msg, record.args) if part is not None and part != ())
+        sanitizer.altered["message"] = type(error).__name__
+    safe.args = None
+    try:
+        datetime.fromtimestamp(safe.created, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        safe.created = standard["created"]
+        sanitizer.altered["timestamp"] = type(error).__name__
     return safe
 
 

@@ -19,6 +19,7 @@ import secrets
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ SEGMENT_SIZE = 1024 * 1024
 _HEADER = 128
 _SERVICE = slice(40, 104)  # of the header; at most 64 characters of ASCII
 _MAGIC = int.from_bytes(b"TOCSIN01", sys.byteorder)
+_STILLBORN_AFTER = 60.0  #: seconds
 _PRODUCER = re.compile("[0-9a-f]{32}")
 _FIRST, _END = 3, 4  # words of the header
 
@@ -131,15 +133,16 @@ class SpoolBuffer:
         Raises:
             OSError: the folder cannot be made, or is somebody else's.
         """
-        self.producer = secrets.token_hex(16)
         self.service = service
-        self._folder = root / self.producer
         _private_folder(root)
+        self.producer = secrets.token_hex(16)
         # Made under another name, so that nobody can adopt it between its making and its locking.
         nursery = root / f".new-{self.producer}"
         nursery.mkdir(mode=0o700)
         self._lock_file = _try_lock(nursery)
-        nursery.rename(self._folder)
+        if self._lock_file is None:
+            raise OSError(f"{nursery} cannot be locked")
+        self._folder = nursery.rename(root / self.producer)
         self._begin(deque(), max_bytes // SEGMENT_SIZE)
 
     @classmethod
@@ -370,7 +373,12 @@ def _try_lock(folder: Path) -> int | None:
 
 
 def _remove_stillborn(folder: Path) -> None:
-    """What a process left that died between making its folder and naming it."""
+    """What a process left that died between making its folder and naming it, which takes no time at all."""
+    try:
+        if time.time() - folder.stat().st_mtime < _STILLBORN_AFTER:
+            return
+    except OSError:
+        return  # it has its name by now
     lock_file = _try_lock(folder)
     if lock_file is not None:
         (folder / "lock").unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from examples.demo.news import News, news
 from examples.sinks import SlackSink
 
-DEADLINE = 80.0  #: seconds since the start; then nothing is waited for any longer
+DEADLINE = 70.0  #: seconds since the start; then nothing is waited for any longer
 
 
 class Narrator:

@@ -1,7 +1,7 @@
 import json
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from logging_core.stream import Keys
 
 
 @pytest.fixture
-def handler() -> Iterator[RedisStreamHandler]:
+def handler() -> Iterator[Callable[[], RedisStreamHandler]]:
     """What the shop hangs on the root logger; taken off afterwards."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
@@ -27,7 +27,9 @@ def handler() -> Iterator[RedisStreamHandler]:
 
 @pytest.fixture
 def client(redis: Redis, handler, tmp_path: Path, monkeypatch) -> FlaskClient:
-    monkeypatch.setenv("SHOP_CACHE_DIR", str(tmp_path))
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SHOP_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("SHOP_SPOOL_DIR", str(tmp_path / "spool"))
     monkeypatch.setenv("SHOP_CACHE_QUOTA", str(2 * shop.THUMBNAIL))
     return shop.create_app().test_client()
 
