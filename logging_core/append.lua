@@ -25,11 +25,11 @@ if count > 0 and status == 'ok' then
   redis.call('XADD', KEYS[1], '*', 'producer', ARGV[1], 'first', ARGV[2], 'count', ARGV[3],
     'service', ARGV[7], 'body', ARGV[4])
   redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[4])
+  redis.call('HINCRBY', KEYS[2], 'records', count)
   appended = first + count - 1
   fields[#fields + 1] = 'appended'
   fields[#fields + 1] = appended
 end
 redis.call('HSET', KEYS[3], unpack(fields))
-redis.call('EXPIRE', KEYS[3], 172800)
-redis.call('SADD', KEYS[4], ARGV[1])
+if redis.call('SADD', KEYS[4], ARGV[1]) == 1 then redis.call('PERSIST', KEYS[3]) end
 return {status, appended, committed}

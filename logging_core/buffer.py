@@ -26,8 +26,8 @@ class Batch:
     body: bytes
 
 
-class Buffer(Protocol):
-    """What holds the records that a process has accepted until they are written."""
+class Source(Protocol):
+    """One producer's records, as they are shipped."""
 
     producer: str  #: 32 hex digits, random: a process's (a fork's) own numbering
     service: str  #: whose records these are
@@ -37,9 +37,6 @@ class Buffer(Protocol):
     @property
     def accepted(self) -> int:
         """The highest ordinal given out."""
-
-    def put(self, line: bytes) -> bool:
-        """Accept and number a line (with its newline); False: refused and counted. Never blocks on anything slow."""
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records, at most so many bytes (but at least one record)."""
@@ -51,7 +48,14 @@ class Buffer(Protocol):
         """Everything up to `committed` may go; up to `appended` when there is need."""
 
     def close(self, committed: int) -> None:
-        """Let go of what is held: a durable buffer leaves to others what is not committed."""
+        """Let go of what is held: a durable one leaves to others what is not committed."""
+
+
+class Buffer(Source, Protocol):
+    """What holds the records that a process has accepted until they are written."""
+
+    def put(self, line: bytes) -> bool:
+        """Accept and number a line (with its newline); False: refused and counted. Never blocks on anything slow."""
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's buffer without touching what the parent holds."""
@@ -71,6 +75,7 @@ class MemoryBuffer:
         self._first = 1  # ordinal of the leftmost line
         self._next = 1  # ordinal to take next
         self._appended = 0
+        self._closed = False
         # Re-entrant: a signal handler or a finalizer may log while this very thread is in here.
         self._lock = threading.RLock()
 
@@ -82,6 +87,9 @@ class MemoryBuffer:
     def put(self, line: bytes) -> bool:
         """Accept a line unless the buffer is full of what is not in the stream yet."""
         with self._lock:
+            if self._closed:
+                self.refused["closed"] += 1
+                return False
             if len(self._lines) >= self._max_records and not self._make_room():
                 self.refused["buffer_full"] += 1
                 return False
@@ -118,7 +126,8 @@ class MemoryBuffer:
             self._drop_through(committed)
 
     def close(self, committed: int) -> None:
-        """Nothing to let go of: what is left dies with the process."""
+        """What is left dies with the process."""
+        self._closed = True
 
     def abandon(self) -> None:
         """Nothing is shared with the parent."""

@@ -4,17 +4,20 @@ import logging
 import os
 import sys
 import threading
+import time
 import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.record import Encoder
 from logging_core.shipper import Shipper, complain
 from logging_core.spool import SpoolBuffer, spool_root
 from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
+
+_DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
+_COURTESY = 0.25  #: seconds
 
 
 class RedisStreamHandler(logging.Handler):
@@ -62,7 +65,7 @@ class RedisStreamHandler(logging.Handler):
             raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {self.service!r}")
         self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
         self._kind = buffer
-        self._root = spool_root_of(self._redis_url, spool_dir)
+        self._root = spool_root(self._redis_url, spool_dir)
         self._limits = (max_bytes, max_records)
         self._encode = Encoder(self.service).encode
         self._errors: Counter[str] = Counter()
@@ -98,29 +101,45 @@ class RedisStreamHandler(logging.Handler):
             if self._errors["error"] == 1:
                 complain(f"a log record was lost in the handler: {type(error).__name__}")
 
-    def flush(self, timeout: float = 2.0, *, written: bool = False) -> bool:  # type: ignore[override]
+    def flush(self, timeout: float | None = None, *, written: bool = False) -> bool:  # type: ignore[override]
         """Wait until all that was accepted so far is in the stream, or with `written` fsynced in the files.
 
+        Args:
+            timeout: seconds; by default two, or none at all while Redis is known to be away.
+            written: wait for the files.
+
         Returns:
-            Whether it is, within the time in seconds.
+            Whether it is.
         """
         buffer, shipper = self._buffer, self._shipper
-        if buffer is None or shipper is None or not buffer.accepted:
+        if buffer is None or not buffer.accepted:
             return True
+        if shipper is None:
+            self._start_shipper(buffer)  # there was no thread to be had
+            return False
+        if timeout is None:
+            timeout = 0.0 if shipper.failing else _DRAIN
         return shipper.wait(buffer.accepted, timeout, written=written)
 
     def close(self) -> None:
         """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
         with self._starting:
-            self._closed = True
-            buffer, shipper, self._buffer, self._shipper = self._buffer, self._shipper, None, None
-        if buffer is not None and shipper is not None:
-            if not (shipper.failing and buffer.durable):
-                # The second wait is a courtesy: a spool whose records are written leaves nothing to be adopted.
-                shipper.wait(buffer.accepted, 2.0, written=False) and shipper.wait(buffer.accepted, 0.25, written=True)
-            shipper.stop(2.0)
-            self._last_stats = _stats(buffer, shipper, self._errors)
+            first, self._closed = not self._closed, True
+        self._shipper_thread = None  # the number may be another thread's soon
+        buffer, shipper = self._buffer, self._shipper
+        if first and buffer is not None:
+            if shipper is not None:
+                self._drain(buffer, shipper)
+            else:
+                buffer.close(0)
         super().close()
+
+    def _drain(self, buffer: Buffer, shipper: Shipper) -> None:
+        deadline = time.monotonic() + _DRAIN
+        if not shipper.failing and shipper.wait(buffer.accepted, _DRAIN, written=False):
+            # A courtesy: a spool whose records are written leaves nothing to be adopted.
+            shipper.wait(buffer.accepted, min(_COURTESY, deadline - time.monotonic()), written=True)
+        shipper.stop(max(deadline - time.monotonic(), _COURTESY))
 
     def stats(self) -> dict[str, Any]:
         """The counts of this process; a forked child counts anew.
@@ -130,24 +149,35 @@ class RedisStreamHandler(logging.Handler):
             `depth` of the buffer, and `max_depth` so far, in records.
         """
         buffer, shipper = self._buffer, self._shipper
-        if buffer is None or shipper is None:
-            return getattr(self, "_last_stats", None) or _stats(None, None, self._errors)
-        return _stats(buffer, shipper, self._errors)
+        accepted = buffer.accepted if buffer else 0
+        shipped = shipper.feed.appended if shipper else 0
+        waiting = max(accepted - shipped, 0)
+        return {
+            "accepted": accepted,
+            "shipped": shipped,
+            "waiting": waiting,
+            "dropped": dict(self._errors + buffer.refused if buffer else self._errors),
+            "depth": waiting,
+            "max_depth": max(shipper.max_depth if shipper else 0, waiting),
+        }
 
     def _start(self) -> Buffer:
         """The buffer and the thread, made with the first record of a process."""
         with self._starting:
             if self._buffer is None:
-                buffer = self._buffer = self._make_buffer()
-                if not self._closed:
-                    self._start_shipper(buffer)
+                if self._closed:
+                    self._buffer = MemoryBuffer(self.service, 0)
+                    self._buffer.close(0)  # refuses, and counts it
+                else:
+                    self._buffer = self._make_buffer()
+                    self._start_shipper(self._buffer)
             return self._buffer
 
     def _start_shipper(self, buffer: Buffer) -> None:
         try:
             self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None)
             self._shipper_thread = self._shipper.ident
-        except RuntimeError as error:  # the interpreter shuts down; a spool is adopted by others
+        except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
             complain(f"no thread to ship log records: {error}")
 
     def _make_buffer(self) -> Buffer:
@@ -168,32 +198,9 @@ class RedisStreamHandler(logging.Handler):
         self._errors = Counter()
 
 
-def _stats(buffer: Buffer | None, shipper: Shipper | None, errors: Counter[str]) -> dict[str, Any]:
-    accepted = buffer.accepted if buffer else 0
-    shipped = shipper.feed.appended if shipper else 0
-    waiting = max(accepted - shipped, 0)
-    return {
-        "accepted": accepted,
-        "shipped": shipped,
-        "waiting": waiting,
-        "dropped": dict(errors + buffer.refused if buffer else errors),
-        "depth": waiting,
-        "max_depth": max(shipper.max_depth if shipper else 0, waiting),
-    }
-
-
 def _program_name() -> str:
     name = Path(sys.argv[0] if sys.argv else "").stem
     return name if SERVICE_NAME.fullmatch(name) else "app"
-
-
-def spool_root_of(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The folder in which the producers of one Redis keep their folders."""
-    parts = urlsplit(redis_url)
-    database = parts.path.strip("/")
-    return spool_root(
-        spool_dir, parts.hostname or "127.0.0.1", parts.port or 6379, int(database) if database.isdigit() else 0
-    )
 
 
 _HANDLERS: "weakref.WeakSet[RedisStreamHandler]" = weakref.WeakSet()

@@ -26,7 +26,11 @@ _RENDERED = frozenset({"message", "asctime", "taskName"})
 _OURS = frozenset(
     {"timestamp", "level", "logger", "function", "line", "thread", "service", "extra", "altered", "error"}
 )  # fmt: skip
+#: What is left of a record that nothing else could make short enough.
+_LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line", "thread", "process", "service")
 _SPECIAL = _STANDARD | _RENDERED | _OURS
+#: Whatever an application calls them (colours, translations), rules and files know them by these names.
+_LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
@@ -55,7 +59,7 @@ class Encoder:
         fields: dict[str, Any] = {
             # orjson leaves out a fraction that is zero
             "timestamp": moment if moment.microsecond else moment.isoformat(timespec="microseconds"),
-            "level": attributes["levelname"],
+            "level": _LEVELS.get(attributes["levelno"]) or attributes["levelname"],
             "logger": attributes["name"],
             "message": message if type(message) is str and not attributes["args"] else record.getMessage(),
             "module": attributes["module"],
@@ -89,6 +93,8 @@ class Encoder:
             shorter = Sanitizer(max_text=limit, max_items=limit)
             fields = {key: shorter.clean(value, key) for key, value in fields.items()}
             line = _dump(fields, shorter.altered | sanitizer.altered)
+        if len(line) > MAX_LINE:  # a great many small values
+            line = _dump({key: fields[key] for key in _LEAST}, {"*": "cut to the standard fields"})
         return line
 
 
@@ -112,12 +118,15 @@ def _error_field(value: Any) -> Any:
     """`error` is an object in every line: a text is its message, a `{code, message}` its type and message."""
     if isinstance(value, BaseException):
         return {"type": _type_name(type(value)), "message": text_of(value)}
-    if isinstance(value, dict):
-        error = dict(value)
-        if "code" in error and "type" not in error:
-            error["type"] = error.pop("code")
-        return error
-    return {"message": value if isinstance(value, str) else text_of(value)}
+    if not isinstance(value, dict):
+        return {"message": value if isinstance(value, str) else text_of(value)}
+    error = dict(value)
+    if "code" in error and "type" not in error:
+        error["type"] = error.pop("code")
+    for key in ("type", "message", "stack"):
+        if not isinstance(error.get(key, ""), str):
+            error[key] = text_of(error[key])
+    return error
 
 
 def _add_exception(fields: dict[str, Any], record: logging.LogRecord) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-#: Characters of one text, items of one container, containers inside each other.
-MAX_TEXT, MAX_ITEMS, MAX_DEPTH = 32 * 1024, 1000, 20
+#: Characters of one text, items of one container, containers inside each other, values in all.
+MAX_TEXT, MAX_ITEMS, MAX_DEPTH, MAX_VALUES = 32 * 1024, 1000, 20, 10_000
 
 
 class Sanitizer:
@@ -16,10 +16,15 @@ class Sanitizer:
         self.altered: dict[str, str] = {}
         self._max_text = max_text
         self._max_items = max_items
+        self._left = MAX_VALUES
         self._open: set[int] = set()  # ids of the containers that we are inside of
 
     def clean(self, value: Any, path: str) -> Any:
         """The value as plain dicts, lists, texts, numbers, booleans and None."""
+        self._left -= 1
+        if self._left < 0:
+            self.altered[path.partition(".")[0]] = f"cut at {MAX_VALUES} values"
+            return None
         if value is None or value is True or value is False:
             return value
         if isinstance(value, int):

@@ -10,11 +10,12 @@ import socket
 import sys
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logging_core import stream
-from logging_core.buffer import Buffer
+from logging_core.buffer import Buffer, Source
 from logging_core.spool import orphans
 
 if TYPE_CHECKING:
@@ -23,70 +24,77 @@ if TYPE_CHECKING:
 BATCH_BYTES = 256 * 1024
 LINGER = 0.02  #: seconds
 ADOPT_EVERY = 5.0  #: seconds
+ADOPT_AT_ONCE = 4  #: dead producers
 REPORT_EVERY = 1.0  #: seconds between two questions for the committed mark, and reports of what was refused
 
 
 class Feed:
     """One producer's way into the stream: what is appended, what is committed, what comes next."""
 
-    def __init__(self, buffer: Buffer) -> None:
-        self.buffer = buffer
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.appended = 0
         self.committed = 0
         self._introduced = False
-        self._jump = False
         self._asked = 0.0
         self._refused = 0
+        self._full_until, self._full_for = 0.0, 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Records that are accepted and not in the stream."""
+        return self.source.accepted - self.appended
 
     @property
     def done(self) -> bool:
         """Whether everything accepted is committed."""
-        return self.committed >= self.buffer.accepted
+        return self.committed >= self.source.accepted
 
     def ship(self, client: "redis.Redis", budget: int) -> bool:
-        """Send the next batch, if there is one; whether there was, and the stream took it.
+        """Send the next batch, if there is one; whether the stream took something from it.
 
         Raises:
             redis.RedisError: the batch is sent again by the next call.
         """
-        batch = self.buffer.take(BATCH_BYTES)
-        if batch is None:
+        if time.monotonic() < self._full_until or (batch := self.source.take(BATCH_BYTES)) is None:
             return False
         try:
             reply = stream.append(
                 client,
-                self.buffer.producer,
-                self.buffer.service,
+                self.source.producer,
+                self.source.service,
                 first=batch.first,
                 count=batch.count,
                 body=batch.body,
-                jump=self._jump,
+                jump=batch.first > self.appended + 1,  # what was asked for is gone from here: take the gap
                 report=self._report(),
                 budget=budget,
             )
         except BaseException:
-            self.buffer.seek(batch.first)
+            self.source.seek(batch.first)
             raise
-        self._jump = False
         self._note(reply)
-        if reply.status != "ok":
-            wanted = reply.appended + 1 if reply.status == "seek" else batch.first
-            # What is asked for may be gone from here (Redis came back older): then the gap is taken.
-            self._jump = self.buffer.seek(wanted) > wanted
-        return reply.status != "full"
+        if reply.status == "full":
+            self.source.seek(batch.first)
+            self._full_for = min(max(self._full_for * 2, 0.05), 1.0)
+            self._full_until = time.monotonic() + self._full_for
+            return False
+        self._full_for = 0.0
+        if reply.status == "seek":
+            self.source.seek(reply.appended + 1)
+        return True
 
     def ask(self, client: "redis.Redis", *, closed: bool = False) -> None:
         """Ask for the marks, and report."""
-        reply = stream.append(client, self.buffer.producer, self.buffer.service, report=self._report(closed=closed))
-        moved_back = reply.appended < self.appended
-        self._note(reply)
-        if moved_back:
-            self._jump = self.buffer.seek(reply.appended + 1) > reply.appended + 1
+        known = self.appended
+        self._note(stream.append(client, self.source.producer, self.source.service, report=self._report(closed=closed)))
+        if self.appended < known:  # Redis came back older
+            self.source.seek(self.appended + 1)
 
     def due(self, now: float, every: float = REPORT_EVERY) -> bool:
         """Whether it is time to ask: something is uncommitted, or refusals are unreported."""
-        refused = sum(self.buffer.refused.values())
-        if not self.buffer.accepted and not refused:
+        refused = sum(self.source.refused.values())
+        if not self.source.accepted and not refused:
             return False  # nothing to tell: no connection for a handler that is never used
         return now - self._asked >= (10 * every if self.done and refused == self._refused else every)
 
@@ -94,15 +102,15 @@ class Feed:
         self._introduced = reply.appended >= self.appended  # a Redis that came back empty knows nobody
         self._asked = time.monotonic()
         self.appended, self.committed = reply.appended, reply.committed
-        self.buffer.release(reply.appended, reply.committed)
+        self.source.release(reply.appended, reply.committed)
 
     def _report(self, *, closed: bool = False) -> dict[str, str | int]:
-        refused = dict(self.buffer.refused)
+        refused = dict(self.source.refused)
         self._refused = sum(refused.values())
         report: dict[str, str | int] = {f"refused:{reason}": number for reason, number in refused.items()}
-        report["accepted"] = self.buffer.accepted
+        report["accepted"] = self.source.accepted
         if not self._introduced:
-            report |= {"host": socket.gethostname(), "pid": os.getpid(), "durable": int(self.buffer.durable)}
+            report |= {"host": socket.gethostname(), "pid": os.getpid(), "durable": int(self.source.durable)}
         if closed:
             report["closed"] = 1
         return report
@@ -190,21 +198,21 @@ class Shipper:
 
     def _round(self) -> bool:
         """Ship a batch of every feed; whether more may be waiting at once."""
-        self.max_depth = max(self.max_depth, self.feed.buffer.accepted - self.feed.appended)
+        self.max_depth = max(self.max_depth, self.feed.waiting)
         now = time.monotonic()
         if self._root and now >= self._next_adoption:
             self._next_adoption = now + ADOPT_EVERY
-            self._adopted += [Feed(buffer) for buffer in orphans(self._root)]
+            # A few at a time: the application should not pay for a whole fleet that died.
+            self._adopted += [Feed(spool) for spool in islice(orphans(self._root), ADOPT_AT_ONCE - len(self._adopted))]
         busy = False
         for feed in (self.feed, *self._adopted):
-            more = feed.buffer.accepted > feed.appended and feed.ship(self._connected(), self._budget)
-            if more:
-                busy = busy or feed.buffer.accepted - feed.appended > 500
+            if feed.waiting > 0 and feed.ship(self._connected(), self._budget):
+                busy = busy or feed.waiting > 500
             elif feed.due(now, 0.01 if self._waiting else REPORT_EVERY):
                 feed.ask(self._connected())
         for feed in [feed for feed in self._adopted if feed.done]:
             feed.ask(self._connected(), closed=True)
-            feed.buffer.close(committed=feed.committed)
+            feed.source.close(feed.committed)
             self._adopted.remove(feed)
         with self._moved:
             self._moved.notify_all()
@@ -213,11 +221,10 @@ class Shipper:
     def _rest(self) -> None:
         """Linger; then, if nothing came, sleep until woken."""
         time.sleep(0.005 if self._waiting else LINGER)
-        feed = self.feed
-        if feed.buffer.accepted > feed.appended or self._waiting or self._stopping:
+        if self.feed.waiting > 0 or self._waiting or self._stopping:
             return
         self.resting = True
-        if feed.buffer.accepted == feed.appended:  # asked again after the flag: a record in between has rung
+        if self.feed.waiting <= 0:  # asked again after the flag: a record in between has rung
             self._bell.acquire(timeout=REPORT_EVERY)
         self.resting = False
 
@@ -232,25 +239,21 @@ class Shipper:
                 single_connection_client=True,
                 protocol=2,
             )  # fmt: skip
-            limit = int(client.info("memory").get("maxmemory", 0))
-            self._budget = limit // 2 if limit else stream.DEFAULT_BUDGET
+            self._budget = stream.budget(client)
             self._client = client
         return self._client
 
     def _finish(self) -> None:
         feed = self.feed
         try:
-            while (
-                feed.buffer.accepted > feed.appended and not self.failing and feed.ship(self._connected(), self._budget)
-            ):
+            while feed.waiting > 0 and not self.failing and feed.ship(self._connected(), self._budget):
                 pass
-            if feed.buffer.accepted:
-                durable_rest = feed.buffer.durable and not feed.done
-                feed.ask(self._connected(), closed=not durable_rest)
+            if feed.source.accepted:
+                feed.ask(self._connected(), closed=feed.done or not feed.source.durable)
         except Exception:  # noqa: BLE001, S110  # Redis away: a durable buffer is adopted by others
             pass
         for each in (feed, *self._adopted):
-            each.buffer.close(committed=each.committed)
+            each.source.close(each.committed)
         if self._client is not None:
             self._client.close()
 
@@ -261,18 +264,20 @@ def ship_orphans(client: "redis.Redis", root: Path) -> int:
     What is shipped and not yet committed is left where it is, for the next time.
     """
     shipped = 0
-    for buffer in orphans(root):
-        feed = Feed(buffer)
+    budget = stream.budget(client)
+    for spool in orphans(root):
+        feed = Feed(spool)
         try:
             feed.ask(client)
+            spool.seek(feed.appended + 1)
             before = feed.appended
-            while feed.buffer.accepted > feed.appended and feed.ship(client, stream.DEFAULT_BUDGET):
+            while feed.waiting > 0 and feed.ship(client, budget):
                 pass
             shipped += feed.appended - before
             if feed.done:
                 feed.ask(client, closed=True)
         finally:
-            buffer.close(committed=feed.committed)
+            spool.close(feed.committed)
     return shipped
 
 

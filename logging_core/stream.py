@@ -5,13 +5,15 @@ Everything of a shard carries its hash tag, so that one commit is one slot of a 
     key                            type    meaning                                                          expiry
     tocsin:{0}:stream              stream  entries (producer, first, count, service, body); body is         none
                                            newline-delimited JSON, one line a record
-    tocsin:{0}:shard               hash    version: commits so far; bytes: bodies waiting in the stream     none
+    tocsin:{0}:shard               hash    version: commits so far; bytes and records: what waits in the    none
+                                           stream
     tocsin:{0}:lease               string  nonce|holder of the writer                                       lease
-    tocsin:{0}:producer:<id>       hash    appended, committed, accepted: ordinals; missing: records that   48 h
-                                           the writer never saw; refused:<reason>; service, host, pid,
-                                           durable, seen (Unix seconds), closed
-    tocsin:{0}:producers           set     ids of the producers that have such a hash                       none
-    tocsin:{0}:retired             hash    sums over the producers whose hash is gone                       none
+    tocsin:{0}:producer:<id>       hash    appended, committed, accepted: ordinals; missing: records that   30 days
+                                           the writer never saw; refused:<reason>; service, host, pid,      once retired
+                                           durable, seen (Unix seconds), closed; base:<field>: what the
+                                           sums hold of it already
+    tocsin:{0}:producers           set     ids of the producers that are not retired                        none
+    tocsin:{0}:retired             hash    sums over those that are                                         none
 
 Only committed entries leave the stream; it is never trimmed by length.
 """
@@ -156,6 +158,17 @@ def append(
     return Appended(status.decode(), appended, committed)
 
 
+def budget(client: "redis.Redis") -> int:
+    """Bytes of bodies that may wait in a stream: half of Redis' `maxmemory`."""
+    import redis.exceptions
+
+    try:
+        limit = int(client.info("memory").get("maxmemory", 0))
+    except redis.exceptions.ResponseError:  # a user who may not ask
+        limit = 0
+    return limit // 2 or DEFAULT_BUDGET
+
+
 # -- the writing side ----------------------------------------------------------------------------------------------
 
 
@@ -182,10 +195,12 @@ class Shard:
         import redis.exceptions
 
         try:
+            # Asked first, since at the memory limit Redis refuses even to say that the group is there.
+            groups: Any = self._client.xinfo_groups(self._keys.stream)
+        except redis.exceptions.ResponseError:  # no such key
+            groups = []
+        if not groups:
             self._client.xgroup_create(self._keys.stream, GROUP, id="0", mkstream=True)
-        except redis.exceptions.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
         return int(self._client.hget(self._keys.shard, "version") or 0)
 
     def committed(self, producers: Iterable[str]) -> dict[str, int]:
@@ -206,7 +221,7 @@ class Shard:
 
     def _read(self, start: bytes, limit: int, block: int | None) -> list[Entry]:
         reply: Any = self._client.xreadgroup(GROUP, CONSUMER, {self._keys.stream: start}, count=limit, block=block)
-        return [_entry(id_, fields) for _, entries in reply or () for id_, fields in entries if fields]
+        return [_entry(id_, fields or {}) for _, entries in reply or () for id_, fields in entries]
 
     def commit(self, version: int, entries: Sequence[Entry], changes: Sequence[Change], lease: float) -> int:
         """In one step: acknowledge the entries, move the producers' marks, apply the changes, renew the lease.
@@ -216,10 +231,10 @@ class Shard:
         Raises:
             LeaseLostError: nothing was done.
         """
-        marks = {entry.producer: entry.last for entry in entries}
+        marks = {entry.producer: entry.last for entry in entries if entry.producer}
         moved = [Change("set", self._keys.producer(producer), "committed", last) for producer, last in marks.items()]
         names, steps = coded([*moved, *changes], first=4)
-        waiting = sum(len(entry.body) for entry in entries)
+        size, records = sum(len(entry.body) for entry in entries), sum(entry.count for entry in entries)
         reply = run_script(
             self._client,
             "commit",
@@ -229,7 +244,8 @@ class Shard:
                 version,
                 int(lease * 1000),
                 GROUP,
-                waiting,
+                size,
+                records,
                 steps,
                 *(e.id for e in entries),
             ),
@@ -240,35 +256,46 @@ class Shard:
 
 
 def _entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    service = fields[b"service"].decode("utf-8", "replace")
-    return Entry(
-        id=id_,
-        producer=fields[b"producer"].decode(),
-        first=int(fields[b"first"]),
-        count=int(fields[b"count"]),
-        service=service if SERVICE_NAME.fullmatch(service) else "invalid",
-        body=fields[b"body"],
-    )
+    """An entry as its producer meant it; of what is none of ours, or was deleted by hand, only the id."""
+    try:
+        service = fields[b"service"].decode("utf-8", "replace")
+        return Entry(
+            id=id_,
+            producer=fields[b"producer"].decode(),
+            first=int(fields[b"first"]),
+            count=int(fields[b"count"]),
+            service=service if SERVICE_NAME.fullmatch(service) else "invalid",
+            body=fields[b"body"],
+        )
+    except (KeyError, ValueError):
+        return Entry(id=id_, producer="", first=1, count=0, service="invalid", body=b"")
 
 
 # -- the account ---------------------------------------------------------------------------------------------------
 
 
 class Account(NamedTuple):
-    """accepted = written + waiting + sum(dropped) + unknown, always; what was refused was never accepted."""
+    """accepted = written + waiting + sum(dropped) + unknown + lost, and lost is 0.
+
+    Each number is counted where it happens, so `lost` is found and not defined. What was refused was never accepted.
+    """
 
     accepted: int
     written: int
-    waiting: int  #: in the spools of applications and in the stream
+    waiting: int  #: in the buffers of applications, and in the stream
     dropped: dict[str, int]  #: by reason: accepted, and known to be gone
     refused: dict[str, int]  #: by reason: a buffer was full
-    unknown: int  #: in a memory buffer that died with its process
+    unknown: int  #: in a memory buffer that died with its process, or a spool that nobody found for two days
+    lost: int
     lag: float  #: seconds since the oldest entry in the stream was appended
     lease: str | None  #: host:pid of the writer
 
 
 #: A producer that keeps its records in memory and has said nothing for so many seconds is dead.
 SILENT = 30.0
+#: One that keeps them in a spool, and has not been adopted either.
+FORGOTTEN = 2 * 86_400.0
+_DONE_AFTER = 86_400.0  #: seconds without a word, and nothing waiting
 
 
 def account(client: "redis.Redis", shard: int = 0) -> Account:
@@ -276,59 +303,99 @@ def account(client: "redis.Redis", shard: int = 0) -> Account:
     keys = Keys(shard)
     seconds, micros = client.time()
     now = seconds + micros / 1e6
-    pipe = client.pipeline(transaction=False)
-    for producer in _producers(client, keys):
-        pipe.hgetall(keys.producer(producer))
-    pipe.hgetall(keys.retired)
-    pipe.xrange(keys.stream, count=1)
-    pipe.get(keys.lease)
-    *hashes, retired, oldest, lease = pipe.execute()
+    listed, present = None, _producers(client, keys)
+    while listed != present:  # one that came or went in between would spoil the sum
+        listed = present
+        pipe = client.pipeline(transaction=True)
+        for name in listed:
+            pipe.hgetall(keys.producer(name))
+        pipe.smembers(keys.producers)
+        pipe.hgetall(keys.retired)
+        pipe.hget(keys.shard, "records")
+        pipe.xrange(keys.stream, count=1)
+        pipe.get(keys.lease)
+        *hashes, members, retired, streamed, oldest, lease = pipe.execute()
+        present = sorted(raw.decode() for raw in members)
     sums = Counter({field.decode(): int(value) for field, value in retired.items()})
+    waiting = int(streamed or 0)
     for fields in hashes:
-        sums.update(producer_sums({field.decode(): value for field, value in fields.items()}, now))
-    lag = max(now - int(oldest[0][0].split(b"-")[0]) / 1000, 0.0) if oldest else 0.0
-    accepted, written, unknown = sums.pop("accepted", 0), sums.pop("written", 0), sums.pop("unknown", 0)
+        producer = Producer(fields, now)
+        sums.update(producer.unfolded)
+        waiting += producer.in_buffer
+    accepted, written, unknown = sums["accepted"], sums["written"], sums["unknown"]
     dropped = {name.removeprefix("dropped:"): n for name, n in sums.items() if name.startswith("dropped:") and n}
     refused = {name.removeprefix("refused:"): n for name, n in sums.items() if name.startswith("refused:") and n}
-    waiting = accepted - written - unknown - sum(dropped.values())
+    lost = accepted - written - waiting - sum(dropped.values()) - unknown
+    lag = max(now - int(oldest[0][0].split(b"-")[0]) / 1000, 0.0) if oldest else 0.0
     holder = lease.decode().partition("|")[2] if lease else None
-    return Account(accepted, written, waiting, dropped, refused, unknown, lag, holder)
+    return Account(accepted, written, waiting, dropped, refused, unknown, lost, lag, holder)
+
+
+def retire(client: "redis.Redis", shard: int = 0) -> int:
+    """Fold the producers that are done into sums: closed, or long silent, and nothing waiting. How many.
+
+    One that speaks again all the same (its spool was found) goes on where it was, and is counted from there.
+    """
+    keys = Keys(shard)
+    seconds, _ = client.time()
+    retired = 0
+    for name in _producers(client, keys):
+        fields = cast("dict[bytes, bytes]", client.hgetall(keys.producer(name)))
+        producer = Producer(fields, seconds)
+        if producer.is_done:
+            pairs = [item for pair in producer.unfolded.items() for item in pair]
+            names = (keys.producers, keys.producer(name), keys.retired)
+            retired += run_script(client, "retire", names, (name, fields.get(b"seen", b""), *pairs))
+    return retired
+
+
+class Producer:
+    """One producer's part of the account, from its hash."""
+
+    def __init__(self, fields: Mapping[bytes, bytes], now: float) -> None:
+        self._fields = {name.decode(): value for name, value in fields.items()}
+        self._silence = now - self._number("seen")
+
+    @property
+    def in_buffer(self) -> int:
+        """Records that its process, or its spool, still has to ship."""
+        return 0 if self._is_gone else self._accepted - self._number("appended")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to be expected of it."""
+        waiting = self._accepted - self._number("committed") - self._unknown
+        return waiting == 0 and ("closed" in self._fields or self._silence > _DONE_AFTER)
+
+    @property
+    def unfolded(self) -> dict[str, int]:
+        """What the sums do not hold yet."""
+        sums = {
+            "accepted": self._accepted,
+            "written": self._number("committed") - self._number("missing"),
+            "dropped:missing": self._number("missing"),
+            "unknown": self._unknown,
+        }
+        sums |= {name: self._number(name) for name in self._fields if name.startswith("refused:")}
+        return {name: number - self._number(f"base:{name}") for name, number in sums.items()}
+
+    @property
+    def _accepted(self) -> int:
+        return max(self._number("accepted"), self._number("appended"))
+
+    @property
+    def _is_gone(self) -> bool:
+        if self._fields.get("durable") == b"0":
+            return "closed" in self._fields or self._silence > SILENT
+        return self._silence > FORGOTTEN
+
+    @property
+    def _unknown(self) -> int:
+        return self._accepted - self._number("appended") if self._is_gone else 0
+
+    def _number(self, name: str) -> int:
+        return int(float(self._fields.get(name, b"0")))
 
 
 def _producers(client: "redis.Redis", keys: Keys) -> list[str]:
     return sorted(raw.decode() for raw in cast("set[bytes]", client.smembers(keys.producers)))
-
-
-def producer_sums(fields: Mapping[str, bytes], now: float) -> dict[str, int]:
-    """One producer's part of the account, from its hash."""
-
-    def number(name: str) -> int:
-        return int(float(fields.get(name, b"0")))
-
-    accepted = max(number("accepted"), number("appended"))
-    dead = fields.get("durable") == b"0" and ("closed" in fields or now - number("seen") > SILENT)
-    sums = {
-        "accepted": accepted,
-        "written": number("committed") - number("missing"),
-        "dropped:missing": number("missing"),
-        "unknown": accepted - number("appended") if dead else 0,
-    }
-    return sums | {name: number(name) for name in fields if name.startswith("refused:")}
-
-
-def retire(client: "redis.Redis", shard: int = 0) -> int:
-    """Fold the producers that are done into sums: closed, or silent for a day, and nothing waiting. How many."""
-    keys = Keys(shard)
-    seconds, _ = client.time()
-    retired = 0
-    for producer in _producers(client, keys):
-        raw = cast("dict[bytes, bytes]", client.hgetall(keys.producer(producer)))
-        fields = {field.decode(): value for field, value in raw.items()}
-        sums = producer_sums(fields, seconds)
-        waiting = sums["accepted"] - sums["written"] - sums["dropped:missing"] - sums["unknown"]
-        silent = seconds - int(fields.get("seen", b"0")) > 86_400
-        if waiting == 0 and (silent or "closed" in fields):
-            pairs = [item for pair in sums.items() for item in pair]
-            names = (keys.producers, keys.producer(producer), keys.retired)
-            retired += run_script(client, "retire", names, (producer, fields.get("seen", b""), *pairs))
-    return retired

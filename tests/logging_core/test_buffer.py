@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from logging_core.buffer import Buffer, MemoryBuffer
-from logging_core.spool import SEGMENT_SIZE, SpoolBuffer
+from logging_core.segment import SIZE
+from logging_core.spool import SpoolBuffer
 
 LINE = b"x" * 1023 + b"\n"
 
@@ -20,7 +21,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[]
         made.append(
             MemoryBuffer("shop", 2000)
             if request.param == "memory"
-            else SpoolBuffer(tmp_path / "spool", "shop", 2 * SEGMENT_SIZE)
+            else SpoolBuffer(tmp_path / "spool", "shop", 2 * SIZE)
         )
         return made[-1]
 
@@ -79,11 +80,11 @@ def test_what_is_committed_makes_room(make: Callable[[], Buffer]) -> None:
     while buffer.put(LINE):
         pass
     full = buffer.accepted
-    while buffer.take(SEGMENT_SIZE):
+    while buffer.take(SIZE):
         pass
     buffer.release(full, full)
     assert buffer.put(LINE)
-    batch = buffer.take(SEGMENT_SIZE)
+    batch = buffer.take(SIZE)
     assert batch is not None
     assert (batch.first, batch.count) == (full + 1, 1)
 
@@ -93,7 +94,7 @@ def test_what_is_in_the_stream_goes_before_a_new_record_is_refused(make: Callabl
     while buffer.put(LINE):
         pass
     full = buffer.accepted
-    while buffer.take(SEGMENT_SIZE):
+    while buffer.take(SIZE):
         pass
     buffer.release(full, 0)
     assert buffer.put(LINE)

@@ -230,9 +230,28 @@ def test_a_mistake_is_told_when_the_handler_is_made(options: dict[str, Any], mes
         RedisStreamHandler("redis://127.0.0.1/0", **{"service": "shop"} | options)
 
 
-def test_a_closed_handler_still_takes_records_and_raises_nothing(make: Make) -> None:
+def test_a_closed_handler_refuses_counts_and_raises_nothing(make: Make) -> None:
     logger, handler = make()
     logger.info("x")
     handler.close()
-    logger.info("late")
+    threads = [threading.Thread(target=logger.info, args=("late",)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     handler.close()
+    stats = handler.stats()
+    assert (stats["accepted"], stats["shipped"], stats["dropped"]) == (1, 1, {"closed": 10})
+
+
+def test_without_a_thread_to_ship_flush_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    logger, handler = make()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        logger.info("x")
+    assert handler.stats()["accepted"] == 1
+    assert not handler.flush(0.1)  # and tries again to have one
+    assert handler.flush(10)

@@ -62,6 +62,7 @@ def test_an_exception_brings_its_type_message_and_stack() -> None:
 
 def test_an_error_field_is_always_an_object_and_never_overwrites_a_real_exception() -> None:
     assert encoded(error="boom")["error"] == {"message": "boom"}
+    assert encoded(error={"code": 500, "message": None})["error"] == {"type": "500", "message": "None"}
     assert encoded(error={"code": "E42", "message": "boom"})["error"] == {"type": "E42", "message": "boom"}
     assert encoded(error=ValueError("boom"))["error"] == {"type": "ValueError", "message": "boom"}
     line = encoded("x", exc_info=(ValueError, ValueError("real"), None), error="a text")
@@ -118,6 +119,22 @@ def test_a_hostile_message_and_a_hostile_exception_still_arrive() -> None:
     line = encoded(Hostile(), exc_info=(RefusingError, RefusingError(), None))
     assert line["message"] == "<Hostile>"
     assert line["error"]["message"] == "<RefusingError>"
+
+
+def test_a_great_many_small_values_arrive_as_a_short_line() -> None:
+    line = encoded(payload=[[[0.5] * 64 for _ in range(64)] for _ in range(64)])
+    assert line["altered"]
+
+
+def test_a_level_that_was_given_another_name_is_known_by_its_own() -> None:
+    assert encoded(levelname="\033[31mERROR\033[0m", levelno=40)["level"] == "ERROR"
+    assert encoded(levelname="NOTICE", levelno=25)["level"] == "NOTICE"
+
+
+def test_a_record_without_a_time_gets_one() -> None:
+    line = encoded(created="yesterday")
+    assert line["altered"]["timestamp"] == "TypeError"
+    assert datetime.fromisoformat(line["timestamp"])
 
 
 anything = st.recursive(

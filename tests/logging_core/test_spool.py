@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.spool import SEGMENT_SIZE, SpoolBuffer, orphans, spool_root
+from logging_core.segment import SIZE
+from logging_core.spool import SpoolBuffer, orphans, spool_root
 
 WRITE_AND_DIE = """
 import os, signal, sys
@@ -19,6 +20,10 @@ for number in range(1, 5001):
     buffer.put(b"%d " % number + b"x" * 400 + b"\\n")
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_what_a_killed_process_accepted_is_adopted_whole_and_in_order(tmp_path: Path) -> None:
@@ -79,7 +84,7 @@ def test_records_above_the_committed_mark_are_left_and_those_below_are_not(tmp_p
     buffer = SpoolBuffer(tmp_path, "shop")
     for _ in range(3000):
         buffer.put(b"y" * 1000 + b"\n")
-    while buffer.take(SEGMENT_SIZE):
+    while buffer.take(SIZE):
         pass
     buffer.release(3000, 2500)
     buffer.close(2500)
@@ -103,7 +108,7 @@ def test_a_signal_handler_may_log_while_its_thread_is_logging(tmp_path: Path) ->
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
     buffer.put(b"last\n")
     lines: list[bytes] = []
-    while batch := buffer.take(SEGMENT_SIZE):
+    while batch := buffer.take(SIZE):
         lines += batch.body.splitlines()
     assert lines.count(b"from the loop") == 50_000
     assert lines.count(b"from the handler") > 10
@@ -120,10 +125,146 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
         SpoolBuffer(root, "shop")
 
 
-def test_every_name_of_this_machine_is_one_folder() -> None:
-    assert (
-        spool_root("/s", "localhost", 6390, 0) == spool_root("/s", "127.0.0.1", 6390, 0) == Path("/s/127.0.0.1_6390_0")
-    )
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("redis://localhost:6390/0", "127.0.0.1_6390_0"),
+        ("redis://:secret@127.0.0.1:6390", "127.0.0.1_6390_0"),
+        ("redis://cache:6379/2", "cache_6379_2"),
+        ("redis://cache:6379?db=3", "cache_6379_3"),
+        ("unix:///run/redis.sock?db=1", "unix_run_redis.sock_1"),
+    ],
+)
+def test_every_redis_has_a_folder_of_its_own_by_whatever_name(url: str, folder: str) -> None:
+    assert spool_root(url, "/s") == Path("/s", folder)
+
+
+def test_a_spool_is_emptied_before_it_is_kept_for_reuse(tmp_path: Path) -> None:
+    """Lines that are committed and gone are not taken for waiting ones, with a gap behind them, by who adopts."""
+    buffer = SpoolBuffer(tmp_path, "shop")
+    for _ in range(3500):
+        buffer.put(b"y" * 1000 + b"\n")
+    while buffer.take(SIZE):
+        pass
+    buffer.release(2000, 2000)
+    buffer.close(0)
+    (adopted,) = orphans(tmp_path)
+    first = adopted.take(100)
+    assert first is not None
+    assert 1 < first.first <= 2001
+    adopted.close(3500)
+
+
+def test_seeking_into_a_gap_goes_to_what_is_behind_it(tmp_path: Path) -> None:
+    buffer = SpoolBuffer(tmp_path, "shop")
+    for _ in range(3500):
+        buffer.put(b"y" * 1000 + b"\n")
+    second = buffer._segments[1]
+    behind = second.last + 1
+    buffer.close(0)
+    second.path.unlink()
+    (adopted,) = orphans(tmp_path)
+    assert adopted.seek(second.first) == behind
+    batch = adopted.take(100)
+    assert batch is not None
+    assert batch.first == behind
+    adopted.close(3500)
+
+
+def test_a_killed_process_leaves_no_folder_once_its_records_are_committed(tmp_path: Path) -> None:
+    """The segment that was kept ready goes too."""
+    program = WRITE_AND_DIE.replace("os.kill", "buffer.release(0, 0)\nos.kill")
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert len(list(tmp_path.glob("*/*.segment"))) == 3
+    (buffer,) = orphans(tmp_path)
+    buffer.close(5000)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o000, 0o077])
+def test_any_umask_will_do(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        buffer = SpoolBuffer(tmp_path / "tocsin-1" / "redis", "shop")
+    finally:
+        os.umask(before)
+    buffer.close(0)
+
+
+def test_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "lock").write_text("mine")
+    root = tmp_path / "root"
+    (root / ("a" * 32)).mkdir(parents=True, mode=0o700)
+    root.chmod(0o700)
+    (root / ("a" * 32) / "lock").symlink_to(tmp_path / "made")
+    (root / ("b" * 32)).symlink_to(victim)
+    assert list(orphans(root)) == []
+    assert not (tmp_path / "made").exists()
+    assert (victim / "lock").read_text() == "mine"
+
+
+def test_nothing_is_adopted_from_a_folder_that_others_can_write_to(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    buffer = SpoolBuffer(root, "shop")
+    buffer.put(b"1\n")
+    buffer.close(0)
+    root.chmod(0o777)
+    assert list(orphans(root)) == []
+
+
+def test_a_folder_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    for number in range(3):
+        buffer = SpoolBuffer(tmp_path, "shop")
+        buffer.put(b"%d\n" % number)
+        if number == 1:
+            (buffer._claim.folder / "x.segment").mkdir()
+        buffer.close(0)
+    before = descriptors()
+    adopted = list(orphans(tmp_path))
+    assert len(adopted) == 2
+    for each in adopted:
+        each.close(1)
+    assert descriptors() == before
+
+
+def test_a_forked_child_holds_no_claim_of_its_parent(tmp_path: Path) -> None:
+    buffer = SpoolBuffer(tmp_path, "shop")
+    buffer.put(b"1\n")
+    buffer.close(0)
+    (adopted,) = orphans(tmp_path)
+    reader, writer = os.pipe()
+    born, bears = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writer)
+        os.write(bears, b"x")
+        os.read(reader, 1)  # lives on until the parent has looked
+        os._exit(0)
+    os.read(born, 1)
+    adopted.close(0)
+    (again,) = orphans(tmp_path)
+    again.close(1)
+    for end in (writer, reader, born, bears):
+        os.close(end)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_line_longer_than_a_segment_is_refused_and_costs_none(tmp_path: Path) -> None:
+    buffer = SpoolBuffer(tmp_path, "shop")
+    assert not buffer.put(b"x" * SIZE + b"\n")
+    assert buffer.refused == {"too_long": 1}
+    assert list(tmp_path.glob("*/*.segment")) == []
+    buffer.close(0)
+
+
+def test_a_closed_buffer_refuses_and_keeps_its_numbers(tmp_path: Path) -> None:
+    buffer = SpoolBuffer(tmp_path, "shop")
+    buffer.put(b"1\n")
+    buffer.close(0)
+    assert not buffer.put(b"2\n")
+    assert (buffer.accepted, buffer.refused) == (1, {"closed": 1})
 
 
 def test_a_full_tmpfs_refuses_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

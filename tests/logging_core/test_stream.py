@@ -2,6 +2,7 @@
 
 import pytest
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from logging_core.stream import Account, Change, Keys, LeaseLostError, Shard, account, append, retire
 
@@ -151,7 +152,15 @@ def test_the_account_adds_up(redis: Redis) -> None:
     assert (after.accepted, after.written, after.waiting, after.unknown) == (17, 4, 7, 5)
     assert after.dropped == {"missing": 1}
     assert after.lag == 0
-    assert balance(before) == balance(after) == 0
+    assert (before.lost, after.lost) == (balance(before), balance(after)) == (0, 0)
+
+
+def test_an_entry_that_somebody_takes_out_of_the_stream_is_found_to_be_lost(redis: Redis) -> None:
+    """What waits is counted, not worked out as the rest."""
+    send(redis, 1, 3)
+    redis.hincrby(KEYS.shard, "records", -3)
+    redis.xtrim(KEYS.stream, 0)
+    assert account(redis).lost == 3
 
 
 def test_producers_that_are_done_are_folded_into_sums(redis: Redis) -> None:
@@ -162,4 +171,49 @@ def test_producers_that_are_done_are_folded_into_sums(redis: Redis) -> None:
     before = account(redis)
     assert retire(redis) == 1
     assert redis.smembers(KEYS.producers) == {b"open"}
-    assert account(redis)[:7] == before[:7]
+    assert account(redis)[:8] == before[:8]
+
+
+def test_a_spool_that_is_found_after_its_producer_was_folded_is_counted_once(redis: Redis) -> None:
+    send(redis, 1, 3, durable=1)
+    append(redis, "p", "shop", report={"accepted": 5})
+    commit_all(redis)
+    redis.hset(KEYS.producer("p"), "seen", 1)  # silent for years: nobody found its spool
+    assert account(redis)[:6] == (5, 3, 0, {}, {}, 2)
+    assert retire(redis) == 1
+    assert account(redis)[:6] == (5, 3, 0, {}, {}, 2)
+    assert send(redis, 1, 3) == "seek"  # somebody did
+    assert send(redis, 4, 2) == "ok"
+    assert account(redis)[:7] == (5, 3, 2, {}, {}, 0, 0)
+    commit_all(redis)
+    append(redis, "p", "shop", report={"closed": 1})
+    assert retire(redis) == 1
+    assert account(redis)[:7] == (5, 5, 0, {}, {}, 0, 0)
+
+
+def test_producers_are_never_forgotten_while_they_wait(redis: Redis) -> None:
+    send(redis, 1, 3, durable=1)
+    assert redis.ttl(KEYS.producer("p")) == -1
+    assert retire(redis) == 0
+
+
+def test_at_the_memory_limit_the_writer_takes_leases_reads_and_commits(redis: Redis) -> None:
+    send(redis, 1, 3)
+    Shard(redis).prepare()
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OutOfMemoryError):
+            send(redis, 4, 3)
+        commit_all(redis, Change("add", "tocsin:{0}:a", "n", 1))
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert append(redis, "p", "shop").committed == 3
+    assert redis.hget("tocsin:{0}:a", "n") == b"1"
+
+
+def test_an_entry_that_is_none_of_ours_is_taken_away(redis: Redis) -> None:
+    redis.xadd(KEYS.stream, {"hello": "world"})
+    send(redis, 1, 1)
+    commit_all(redis)
+    assert redis.xlen(KEYS.stream) == 0
+    assert append(redis, "p", "shop").committed == 1
