@@ -2,10 +2,15 @@
 
 import logging
 import os
+import stat
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from logging_core.journal import Journal, sync_folder
+from logging_core.journal import HEAD, NO_FILE, Extent, Journal, sync_folder
+from logging_core.rotation import Rotation, moving, seal
 
 _logger = logging.getLogger(__name__)
 
@@ -15,18 +20,38 @@ class _OpenFile:
     descriptor: int
     inode: int
     size: int  # with what is written and not yet in the journal
+    head: bytes  # of it, `HEAD` bytes at most
+    limit: int  # sealed at so many bytes
     touched: bool = False
+
+    @property
+    def extent(self) -> Extent:
+        return self.inode, self.size, zlib.crc32(self.head)
 
 
 class FileStore:
-    """Appends. Nothing is safe before `sync`; what the journal does not know is cut away when the store is opened."""
+    """Appends. Nothing is safe before `sync`; what the journal does not know is cut away when the store is opened.
 
-    def __init__(self, log_dir: Path, journal: Journal) -> None:
+    A rotation that had begun when the last writer died is finished then too.
+    """
+
+    def __init__(self, log_dir: Path, journal: Journal, rotation: Rotation | None = None) -> None:
+        """Recover.
+
+        Raises:
+            OSError: the disk.
+        """
         self._log_dir = log_dir
         self._journal = journal
+        self._rotation = rotation or Rotation()
         self._open: dict[str, _OpenFile] = {}
-        for name, (inode, size) in journal.files.items():
-            self._cut(name, inode, size)
+        for name, extent in journal.files.items():
+            if not journal.is_spoilt:
+                self._cut(name, extent)
+            elif (log_dir / name).exists():
+                self._file(name)  # whatever is in it counts as safe
+        for name in sorted(journal.rotating):
+            self._seal(name)
 
     def append(self, name: str, data: bytes) -> int:
         """Append to a file by its name below `LOG_DIR`; the offset at which the data begins.
@@ -42,15 +67,30 @@ class FileStore:
             written = os.write(file.descriptor, rest)
             file.size += written
             rest = rest[written:]
+        if len(file.head) < HEAD:
+            file.head += data[: HEAD - len(file.head)]
         return start
 
-    def sync(self) -> dict[str, tuple[int, int]]:
-        """fdatasync what was appended to; (inode, size) of each, for the journal."""
+    def sync(self) -> dict[str, Extent]:
+        """fdatasync what was appended to; the extent of each, for the journal."""
         touched = {name: file for name, file in self._open.items() if file.touched}
         for file in touched.values():
             os.fdatasync(file.descriptor)
             file.touched = False
-        return {name: (file.inode, file.size) for name, file in touched.items()}
+        return {name: file.extent for name, file in touched.items()}
+
+    def rotate(self) -> None:
+        """At a commit point: seal what has grown to the size at which it is. The next append begins a new file.
+
+        Raises:
+            OSError: of the journal; other trouble is logged, and the file goes on growing.
+        """
+        for name, file in list(self._open.items()):
+            if file.size >= file.limit and self._journal.files[name] == file.extent:
+                if self._seal(name):
+                    os.close(self._open.pop(name).descriptor)
+                else:
+                    file.limit = file.size + self._rotation.max_bytes // 16
 
     def close(self) -> None:
         """Let go of the files."""
@@ -63,24 +103,55 @@ class FileStore:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(path.parent.parent)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         status = os.fstat(descriptor)
-        file = self._open[name] = _OpenFile(descriptor, status.st_ino, status.st_size)
-        if self._journal.files.get(name) != (status.st_ino, status.st_size):
+        head = os.pread(descriptor, HEAD, 0)
+        file = self._open[name] = _OpenFile(descriptor, status.st_ino, status.st_size, head, self._rotation.max_bytes)
+        if self._journal.files.get(name) != file.extent:
             # Its size goes into the journal before our first line, so that nobody's lines but ours are ever cut.
             sync_folder(path.parent)
-            self._journal.record({name: (status.st_ino, status.st_size)}, {})
+            self._journal.record({name: file.extent}, {})
         return file
 
-    def _cut(self, name: str, inode: int, size: int) -> None:
+    def _seal(self, name: str) -> bool:
+        """Make a file the newest of its generations; False: not now."""
         path = self._log_dir / name
+        with moving(self._log_dir) as held:
+            if not held:
+                return False
+            if name not in self._journal.rotating:
+                self._journal.record({}, {}, rotating=[name])
+            try:
+                seal(path, self._journal.files[name][0], self._rotation.backups)
+            except OSError as error:
+                _logger.error("%s is not rotated: %s", path, error)
+                return False
+            self._journal.record({name: NO_FILE}, {})
+        return True
+
+    def _cut(self, name: str, extent: Extent) -> None:
+        """Cut a file to what is safe of it, also where somebody has renamed it; somebody else's is never cut."""
+        inode, size, head = extent
+        path = _with_inode(self._log_dir / name, inode)
+        if path is None:
+            return  # gone; the next append begins a new one
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         try:
-            status = path.stat()
-        except FileNotFoundError:
-            return  # rotated away by somebody; the next append begins a new one
-        if status.st_ino != inode:
-            return
-        if status.st_size < size:
-            _logger.error("%s is %d bytes, but %d were written: somebody cut it", path, status.st_size, size)
-        elif status.st_size > size:
-            os.truncate(path, size)
+            found = os.fstat(descriptor).st_size
+            if found < size:
+                _logger.error("%s is %d bytes, but %d were written: somebody cut it", path, found, size)
+            elif found > size and zlib.crc32(os.pread(descriptor, min(size, HEAD), 0)) == head:
+                os.ftruncate(descriptor, size)
+        finally:
+            os.close(descriptor)
+
+
+def _with_inode(path: Path, inode: int) -> Path | None:
+    """The regular file with this inode, at the path or else in its folder; the inode 0 is nobody's."""
+    candidates = chain([path], path.parent.glob("*")) if inode else ()
+    for each in candidates:
+        with suppress(FileNotFoundError):
+            status = each.stat(follow_symlinks=False)
+            if status.st_ino == inode and stat.S_ISREG(status.st_mode):
+                return each
+    return None

@@ -1,48 +1,146 @@
 """The writer's own checkpoint, beside the files: what is fsynced, said in `LOG_DIR` and nowhere else.
 
-    LOG_DIR/.tocsin/<shard>.lock      flock of the writer: only one on this host
+    LOG_DIR/.tocsin/<shard>.lock      flock of the writer: only one on this host; its pid and when that process began
     LOG_DIR/.tocsin/<shard>.journal   one record a line: crc32 of the rest in hex, a space, JSON:
-                                      {"files": {name: [inode, size]}, "producers": {id: [last ordinal, Unix seconds]}}
+                                      {"files": {name: [inode, size, crc32 of its first 256 bytes]},
+                                       "producers": {id: [last ordinal, Unix seconds]}, "rotating": [name, ...],
+                                       "missing": {id: records that never came}}
 
 A record holds what changed; the state is all of them, one after the other. A torn last record is cut away: what it
-spoke of was never committed. After a crash the files are cut to the journal and never to what Redis says, since Redis
-may come back older than the files.
+spoke of was never committed. A spoilt one before the last is another thing (a disk that lies): then nothing is cut, and
+a copy of the journal is kept. After a crash the files are cut to the journal and never to what Redis says, since Redis
+may come back older than the files. A rotation begins with a record of its own, and is done when the name has another
+inode; the inode 0 stands for no file.
 """
 
 import fcntl
+import logging
 import os
+import shutil
+import signal
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
+
+_logger = logging.getLogger(__name__)
 
 #: Compacted when opened at more than so many bytes.
 COMPACT_AT = 1024 * 1024
 #: A producer that has written nothing for so long is forgotten by compaction: no spool keeps records that long.
 FORGET_AFTER = 7 * 86_400
+#: One generation of a file: its inode, the bytes in it, crc32 of the first `HEAD`, since an inode is soon used again.
+Extent = tuple[int, int, int]
+HEAD = 256
+NO_FILE: Extent = (0, 0, 0)
+
+
+def exclusive(log_dir: Path, shard: int = 0) -> AbstractContextManager[bool]:
+    """Hold the shard's lock in `LOG_DIR`; yields whether we got it. A stopped holder keeps it, a dead one does not."""
+    return locked(log_dir, str(shard))
 
 
 @contextmanager
-def exclusive(log_dir: Path, shard: int = 0) -> Iterator[bool]:
-    """Hold the shard's lock in `LOG_DIR`; yields whether we got it. A stopped holder keeps it, a dead one does not."""
+def locked(log_dir: Path, what: str) -> Iterator[bool]:
+    """Hold one of the locks in `LOG_DIR`; yields whether we got it, at once."""
     folder = log_dir / ".tocsin"
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / f"{shard}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / f"{what}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             yield False
         else:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()} {_began(os.getpid())}".encode())
             yield True
     finally:
         os.close(descriptor)
 
 
+def evict(log_dir: Path, shard: int = 0) -> int | None:
+    """Kill the process of this host that holds the shard's lock; its pid, or None where there is no such process."""
+    try:
+        pid, began = (log_dir / ".tocsin" / f"{shard}.lock").read_text().split()
+        if _began(int(pid)) != began:
+            return None
+        os.kill(int(pid), signal.SIGKILL)
+    except (OSError, ValueError):
+        return None
+    return int(pid)
+
+
+def _began(pid: int) -> str:
+    """When a process began, in the kernel's ticks: with the pid it names a process and no later one."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+@dataclass(slots=True)
+class State:
+    """What the records of a journal say together."""
+
+    files: dict[str, Extent] = field(default_factory=dict)
+    producers: dict[str, tuple[int, float]] = field(default_factory=dict)  #: id -> (last ordinal, Unix seconds)
+    rotating: set[str] = field(default_factory=set)  #: files of which a rotation has begun
+    missing: dict[str, int] = field(default_factory=dict)  #: id -> records that never came
+    spoilt: int = 0  #: records that cannot be read, with readable ones behind them
+
+    @classmethod
+    def load(cls, path: Path) -> tuple["State", int]:
+        """The state that a journal holds, and the bytes up to its last whole record: beyond them it is torn."""
+        state, size, bad, offset = cls(), 0, 0, 0
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return state, 0
+        for line in data.splitlines(keepends=True):
+            checksum, _, body = line.partition(b" ")
+            offset += len(line)
+            if not body.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
+                bad += 1
+                continue
+            record = orjson.loads(body)
+            state.add(
+                {name: (inode, length, head) for name, (inode, length, head) in record["files"].items()},
+                {id_: (last, at) for id_, (last, at) in record["producers"].items()},
+                record.get("rotating", ()),
+                record.get("missing", {}),
+            )
+            size, state.spoilt = offset, bad
+        return state, size
+
+    def add(
+        self,
+        files: Mapping[str, Extent],
+        producers: Mapping[str, tuple[int, float]],
+        rotating: Collection[str] = (),
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """What one more record says."""
+        self.rotating -= {name for name in self.rotating & files.keys() if files[name][0] != self.files[name][0]}
+        self.rotating |= set(rotating)
+        self.files.update(files)
+        self.producers.update(producers)
+        self.missing.update(missing)
+
+    def coded(self) -> bytes:
+        """As one record of a journal."""
+        record: dict[str, object] = {"files": self.files, "producers": self.producers}
+        if self.rotating:
+            record["rotating"] = sorted(self.rotating)
+        if self.missing:
+            record["missing"] = self.missing
+        body = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        return b"%08x " % zlib.crc32(body) + body
+
+
 class Journal:
-    """What is safe on this disk: sizes of files, and the last ordinal of each producer."""
+    """What is safe on this disk: sizes of files, the last ordinal of each producer, rotations that have begun."""
 
     def __init__(self, log_dir: Path, now: float, shard: int = 0) -> None:
         """Read the journal, and cut away what a crash left torn at its end.
@@ -52,65 +150,92 @@ class Journal:
         """
         self._path = log_dir / ".tocsin" / f"{shard}.journal"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self.files: dict[str, tuple[int, int]] = {}  #: name -> (inode, size)
-        self.producers: dict[str, tuple[int, float]] = {}  #: id -> (last ordinal, Unix seconds)
-        size = self._load()
+        self._state, size = State.load(self._path)
+        if self.is_spoilt:
+            kept = self._path.with_suffix(f".spoilt-{int(now)}")
+            shutil.copyfile(self._path, kept)
+            _logger.error(
+                "%s: %d records cannot be read; nothing is cut, a copy is %s", self._path, self._state.spoilt, kept
+            )
         if size > COMPACT_AT:
             self._compact(now)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.ftruncate(self._descriptor, self._path.stat().st_size if size > COMPACT_AT else size)
         sync_folder(self._path.parent)
 
+    @property
+    def files(self) -> Mapping[str, Extent]:
+        """What is safe of each file, by name."""
+        return self._state.files
+
+    @property
+    def producers(self) -> Mapping[str, tuple[int, float]]:
+        """Id -> (last ordinal, Unix seconds)."""
+        return self._state.producers
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether what it says of files and producers may be older than the truth."""
+        return self._state.spoilt > 0
+
+    @property
+    def missing(self) -> Mapping[str, int]:
+        """Id -> records that never came."""
+        return self._state.missing
+
+    @property
+    def rotating(self) -> Collection[str]:
+        """Names of files of which a rotation has begun."""
+        return self._state.rotating
+
     def position(self, producer: str) -> int:
         """The last ordinal of a producer that is in the files."""
         return self.producers.get(producer, (0, 0.0))[0]
 
-    def record(self, files: Mapping[str, tuple[int, int]], producers: Mapping[str, tuple[int, float]]) -> None:
+    def record(
+        self,
+        files: Mapping[str, Extent],
+        producers: Mapping[str, tuple[int, float]],
+        rotating: Collection[str] = (),
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Append one record and fdatasync it: from now on the files are cut no shorter.
 
         Raises:
             OSError: nothing is recorded; what was half written is cut away by the next opening.
         """
-        line = _coded(files, producers)
+        line = State(dict(files), dict(producers), set(rotating), dict(missing)).coded()
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fdatasync(self._descriptor)
-        self.files.update(files)
-        self.producers.update(producers)
+        self._state.add(files, producers, rotating, missing)
+
+    def rewrite(self, now: float) -> None:
+        """Say all of it again in one record, in a file of its own.
+
+        Raises:
+            OSError: the old one stands.
+        """
+        self._compact(now)
+        os.close(self._descriptor)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        sync_folder(self._path.parent)
+        self._state.spoilt = 0
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
 
-    def _load(self) -> int:
-        size = 0
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return 0
-        for line in data.splitlines(keepends=True):
-            checksum, _, body = line.partition(b" ")
-            if not body.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
-                break
-            state = orjson.loads(body)
-            self.files.update({name: (inode, length) for name, (inode, length) in state["files"].items()})
-            self.producers.update({id_: (last, at) for id_, (last, at) in state["producers"].items()})
-            size += len(line)
-        return size
-
     def _compact(self, now: float) -> None:
-        self.producers = {id_: (last, at) for id_, (last, at) in self.producers.items() if now - at < FORGET_AFTER}
+        kept = {id_: (last, at) for id_, (last, at) in self.producers.items() if now - at < FORGET_AFTER}
+        self._state.producers = kept
+        self._state.missing = {id_: number for id_, number in self.missing.items() if id_ in kept}
         fresh = self._path.with_suffix(".new")
         with fresh.open("wb") as file:
-            file.write(_coded(self.files, self.producers))
+            file.write(self._state.coded())
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(self._path)
-
-
-def _coded(files: Mapping[str, tuple[int, int]], producers: Mapping[str, tuple[int, float]]) -> bytes:
-    body = orjson.dumps({"files": files, "producers": producers}, option=orjson.OPT_APPEND_NEWLINE)
-    return b"%08x " % zlib.crc32(body) + body
 
 
 def sync_folder(folder: Path) -> None:

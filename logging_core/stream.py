@@ -211,6 +211,10 @@ class Shard:
             pipe.hget(self._keys.producer(producer), "committed")
         return {producer: int(mark or 0) for producer, mark in zip(producers, pipe.execute(), strict=True)}
 
+    def all_committed(self) -> dict[str, int]:
+        """The same of every producer that is not retired."""
+        return self.committed(_producers(self._client, self._keys))
+
     def pending(self, after: bytes = b"0", limit: int = 32) -> list[Entry]:
         """Entries that were read and not committed, by whoever wrote before us."""
         return self._read(after, limit, None)

@@ -11,13 +11,14 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 import redis.exceptions
 
 from logging_core.files import FileStore
-from logging_core.journal import Journal, exclusive
+from logging_core.journal import Journal, evict, exclusive
+from logging_core.rotation import Rotation
 from logging_core.stream import Change, Entry, Keys, LeaseLostError, Shard
 from rules.counters import ERROR_LEVELS, Bounds, Place, count_records
 from rules.record import Record
@@ -27,11 +28,13 @@ from tasks.app import app
 _logger = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(Record)
 _RENEW_EVERY = 1.0  #: seconds
+_BOUNDS_FOR = 3600  #: seconds
 _RETRY = 0.2  #: seconds, while Redis or the disk is away
 
 
-@cache
-def _bounds() -> Bounds:
+@lru_cache(maxsize=1)
+def _bounds(_period: int) -> Bounds:
+    """The bounds in a period of `_BOUNDS_FOR`; loaded anew in the next one, without what was forgotten meanwhile."""
     return Bounds.load(wiring.redis_client())
 
 
@@ -50,15 +53,40 @@ def ingest() -> None:
 
 def _lead(configured: settings.Settings) -> bool:
     """Write for one budget, if the shard can be ours; whether it was. Lock and lease are free again at the end."""
+    shard = Shard(wiring.redis_client())
     with exclusive(configured.log_dir) as held:
-        if not held:
-            return False
-        shard = Shard(wiring.redis_client())
-        led = _write_for(shard, configured)
-        if led:
-            with suppress(redis.exceptions.RedisError):  # it expires by itself
-                shard.give_up()
-        return led
+        if held:
+            return _write_and_give_up(shard, configured)
+    try:
+        if not shard.lease(configured.ingest.lease):
+            return False  # another writer is at work
+        _wait_for_lock(shard, configured)
+    except redis.exceptions.RedisError:
+        return False
+    with exclusive(configured.log_dir) as held:
+        return held and _write_and_give_up(shard, configured)
+
+
+def _wait_for_lock(shard: Shard, configured: settings.Settings) -> None:
+    """The lease is ours and the lock is not: its holder is about to let go, or stands still, and is killed then."""
+    deadline = time.monotonic() + configured.ingest.lease
+    while time.monotonic() < deadline:
+        with exclusive(configured.log_dir) as held:
+            if held:
+                return
+        time.sleep(_RETRY)
+        shard.lease(configured.ingest.lease)
+    if pid := evict(configured.log_dir):
+        _logger.error("killed writer %d, which held the lock and had lost its lease", pid)
+        time.sleep(_RETRY)
+
+
+def _write_and_give_up(shard: Shard, configured: settings.Settings) -> bool:
+    led = _write_for(shard, configured)
+    if led:
+        with suppress(redis.exceptions.RedisError):  # it expires by itself
+            shard.give_up()
+    return led
 
 
 def _write_for(shard: Shard, configured: settings.Settings) -> bool:
@@ -87,9 +115,16 @@ class Writer:
     def __init__(self, shard: Shard, configured: settings.Settings) -> None:
         self._shard = shard
         self._configured = configured
-        self._journal = Journal(configured.log_dir, time.time())
-        self._files = FileStore(configured.log_dir, self._journal)
         self._version = shard.prepare()
+        self._journal = Journal(configured.log_dir, time.time())
+        try:
+            rotation = Rotation(configured.files.max_bytes, configured.files.backups)
+            self._files = FileStore(configured.log_dir, self._journal, rotation)
+            if self._journal.is_spoilt:
+                self._mend_journal()
+        except BaseException:
+            self._journal.close()
+            raise
         self._counted: dict[str, int] = {}  # producer -> the last ordinal that Redis counted
         self._renewed = time.monotonic()
 
@@ -110,6 +145,13 @@ class Writer:
                     raise LeaseLostError("the lease is not ours")
                 self._renewed = time.monotonic()
 
+    def _mend_journal(self) -> None:
+        """What the journal no longer knows of producers, Redis may: what it has acknowledged is in the files."""
+        now = time.time()
+        known = self._shard.all_committed().items()
+        self._journal.record({}, {id_: (max(mark, self._journal.position(id_)), now) for id_, mark in known})
+        self._journal.rewrite(now)
+
     def close(self) -> None:
         """Let go of the files."""
         self._files.close()
@@ -119,31 +161,35 @@ class Writer:
         unknown = {entry.producer for entry in entries} - self._counted.keys()
         self._counted |= self._shard.committed(unknown)
         now = wiring.now()
-        changes: list[Change] = []
+        # The journal keeps what is missing too: a crash before the commit must not make it look written.
+        missing = {id_: self._journal.missing[id_] for id_ in self._counted.keys() & self._journal.missing.keys()}
         positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
         records: list[tuple[Record, Place]] = []
         for entry in entries:
             written, counted = positions[entry.producer], self._counted[entry.producer]
-            missing = entry.first - max(written, counted) - 1
-            if missing > 0:  # the shipper said that it no longer has them, and they are not in the files either
-                _logger.error("%d records of %s are missing", missing, entry.service)
-                changes.append(Change("add", Keys().producer(entry.producer), "missing", missing))
+            gap = entry.first - max(written, counted) - 1
+            if gap > 0:  # the shipper said that it no longer has them, and they are not in the files either
+                _logger.error("%d records of %s are missing", gap, entry.service)
+                missing[entry.producer] = missing.get(entry.producer, 0) + gap
             placed = self._append(entry, written)
             records += placed[max(counted - entry.first + 1, 0) :]
             positions[entry.producer] = max(written, entry.last)
             self._counted[entry.producer] = max(counted, entry.last)
         files = self._files.sync()
         if files:
-            self._journal.record(files, {producer: (last, now) for producer, last in positions.items()})
-        changes += count_records(records, _bounds(), now)
+            marks = {producer: (last, now) for producer, last in positions.items()}
+            self._journal.record(files, marks, missing=missing)
+        changes = [Change("max", Keys().producer(id_), "missing", number) for id_, number in missing.items()]
+        changes += count_records(records, _bounds(int(now // _BOUNDS_FOR)), now)
         self._version = self._shard.commit(self._version, entries, changes, self._configured.ingest.lease)
         self._renewed = time.monotonic()
-        evaluate.wake_for(wiring.redis_client(), changes)
+        _wake(changes)
+        self._files.rotate()
 
     def _append(self, entry: Entry, written: int) -> list[tuple[Record, Place]]:
         """Append the records above the journal's mark; all of the entry's records, decoded, with their places."""
-        lines = entry.body.splitlines(keepends=True)
-        records = _decode(entry)
+        lines = [line + b"\n" for line in entry.body.removesuffix(b"\n").split(b"\n")] if entry.count else []
+        records = _decode(entry, lines)
         name = f"{entry.service}/app.log"
         skip = min(max(written - entry.first + 1, 0), len(lines))
         places = [Place(name, -1)] * skip
@@ -160,19 +206,40 @@ class Writer:
         return list(zip(records, places, strict=True))
 
 
-def _decode(entry: Entry) -> list[Record]:
-    """The entry's records; a line that is no record of ours counts as a record whose message it is."""
+def _wake(changes: Sequence[Change]) -> None:
+    """Have the rules looked at. The commit is done: no mistake in a rule, and no broker that is away, undoes it."""
+    try:
+        evaluate.wake_for(wiring.redis_client(), changes)
+    except Exception as error:  # noqa: BLE001
+        _logger.warning("nobody was woken to evaluate: %s", error)
+
+
+def _decode(entry: Entry, lines: Sequence[bytes]) -> list[Record]:
+    """The entry's records, one a line."""
     try:
         records = _decoder.decode_lines(entry.body)
     except msgspec.DecodeError:
-        records = [_decode_line(line) for line in entry.body.splitlines()]
+        records = []
+    if len(records) != len(lines):
+        records = [_decode_line(line) for line in lines]
     for record in records:
         record.service = entry.service
     return records
 
 
 def _decode_line(line: bytes) -> Record:
+    """What can be understood of a line, field by field; of one that is no JSON object, the line is the message."""
     try:
         return _decoder.decode(line)
     except msgspec.DecodeError:
-        return Record(message=line.decode("utf-8", "replace"))
+        pass
+    try:
+        fields = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        fields = None
+    record = Record(message=line.decode("utf-8", "replace"))
+    for name in Record.__struct_fields__ if isinstance(fields, dict) else ():
+        if name in fields:
+            with suppress(msgspec.ValidationError):
+                setattr(record, name, msgspec.convert(fields[name], Record.__annotations__[name]))
+    return record

@@ -7,7 +7,7 @@ import pytest
 
 from logging_core import journal as journal_module
 from logging_core.files import FileStore
-from logging_core.journal import FORGET_AFTER, Journal, exclusive
+from logging_core.journal import FORGET_AFTER, NO_FILE, Journal, exclusive
 
 NAME = "shop/app.log"
 
@@ -30,11 +30,11 @@ def write(log_dir: Path, data: bytes, *, safe: bool) -> None:
 
 def test_state_is_the_sum_of_all_records(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 0)
-    journal.record({"a": (1, 10)}, {"p": (5, 0.0)})
-    journal.record({"a": (1, 30), "b": (2, 7)}, {"p": (9, 1.0)})
+    journal.record({"a": (1, 10, 0)}, {"p": (5, 0.0)})
+    journal.record({"a": (1, 30, 8), "b": (2, 7, 9)}, {"p": (9, 1.0)})
     journal.close()
     again = Journal(tmp_path, 0)
-    assert again.files == {"a": (1, 30), "b": (2, 7)}
+    assert again.files == {"a": (1, 30, 8), "b": (2, 7, 9)}
     assert again.position("p") == 9
     assert again.position("never seen") == 0
     again.close()
@@ -43,16 +43,16 @@ def test_state_is_the_sum_of_all_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [1, 5, 20])
 def test_a_torn_last_record_is_cut_away(tmp_path: Path, cut: int) -> None:
     journal = Journal(tmp_path, 0)
-    journal.record({"a": (1, 10)}, {})
-    journal.record({"a": (1, 20)}, {})
+    journal.record({"a": (1, 10, 0)}, {})
+    journal.record({"a": (1, 20, 0)}, {})
     journal.close()
     path = journal_path(tmp_path)
     os.truncate(path, path.stat().st_size - cut)
     again = Journal(tmp_path, 0)
-    assert again.files == {"a": (1, 10)}
-    again.record({"a": (1, 15)}, {})
+    assert again.files == {"a": (1, 10, 0)}
+    again.record({"a": (1, 15, 0)}, {})
     again.close()
-    assert Journal(tmp_path, 0).files == {"a": (1, 15)}
+    assert Journal(tmp_path, 0).files == {"a": (1, 15, 0)}
 
 
 def test_a_long_journal_is_compacted_and_forgets_who_is_long_gone(
@@ -60,13 +60,17 @@ def test_a_long_journal_is_compacted_and_forgets_who_is_long_gone(
 ) -> None:
     monkeypatch.setattr(journal_module, "COMPACT_AT", 1000)
     journal = Journal(tmp_path, 0)
-    journal.record({}, {"gone": (3, 0.0)})
+    journal.record({"b": (2, 0, 0)}, {"gone": (3, 0.0)}, rotating=["b"])
     for number in range(100):
-        journal.record({"a": (1, number)}, {"here": (number, float(FORGET_AFTER))})
+        journal.record({"a": (1, number, 0)}, {"here": (number, float(FORGET_AFTER))})
     journal.close()
     long = journal_path(tmp_path).stat().st_size
     again = Journal(tmp_path, FORGET_AFTER + 1)
-    assert (again.files, again.producers) == ({"a": (1, 99)}, {"here": (99, float(FORGET_AFTER))})
+    assert (again.files, again.producers) == (
+        {"a": (1, 99, 0), "b": (2, 0, 0)},
+        {"here": (99, float(FORGET_AFTER))},
+    )
+    assert again.rotating == {"b"}
     again.close()
     assert journal_path(tmp_path).stat().st_size < long / 10
 
@@ -103,6 +107,39 @@ def test_a_file_that_somebody_cut_or_moved_is_gone_on_with_and_never_extended(tm
     write(tmp_path, b"four\n", safe=True)
     assert (tmp_path / NAME).read_bytes() == b"four\n"
     assert (tmp_path / "shop/app.log.1").read_bytes() == b"one\nthree\n"
+
+
+def test_a_rotation_is_done_when_the_name_has_another_inode(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 0)
+    journal.record({"a": (1, 10, 0), "b": (2, 10, 0)}, {})
+    journal.record({}, {}, rotating=["a"])
+    journal.record({"b": (3, 0, 0)}, {}, rotating=["b"])
+    journal.record({"a": (1, 20, 0)}, {})
+    journal.close()
+    again = Journal(tmp_path, 0)
+    assert again.rotating == {"a", "b"}
+    again.record({"a": NO_FILE}, {})
+    assert again.rotating == {"b"}
+    again.close()
+    assert Journal(tmp_path, 0).rotating == {"b"}
+
+
+def test_what_the_journal_does_not_know_is_cut_where_somebody_has_moved_the_file(tmp_path: Path) -> None:
+    write(tmp_path, b"safe\n", safe=True)
+    write(tmp_path, b"not safe\n", safe=False)
+    (tmp_path / NAME).rename(tmp_path / "shop/app-theirs.log")
+    write(tmp_path, b"next\n", safe=True)
+    assert (tmp_path / "shop/app-theirs.log").read_bytes() == b"safe\n"
+    assert (tmp_path / NAME).read_bytes() == b"next\n"
+
+
+def test_a_file_that_only_has_the_inode_of_ours_is_never_cut(tmp_path: Path) -> None:
+    write(tmp_path, b"safe\n", safe=True)
+    theirs = tmp_path / "shop/theirs.gz"
+    (tmp_path / NAME).rename(theirs)
+    theirs.write_bytes(b"another content\n")  # as if ours had been removed, and its inode used again
+    write(tmp_path, b"next\n", safe=True)
+    assert theirs.read_bytes() == b"another content\n"
 
 
 def test_a_link_in_place_of_a_file_is_not_followed(tmp_path: Path) -> None:

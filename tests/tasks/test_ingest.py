@@ -1,6 +1,10 @@
 """The writer writes and counts each record exactly once, wherever it dies, and whatever Redis forgot."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +14,13 @@ import pytest
 from redis import Redis
 
 from logging_core.files import FileStore
-from logging_core.journal import Journal
+from logging_core.journal import Journal, evict, exclusive
+from logging_core.spool import SpoolBuffer, spool_root
 from logging_core.stream import Keys, Shard, account, append
 from rules.error_groups import ErrorGroups
+from rules.errors import ConfigError
 from rules.series import TOTAL
-from tasks import ingest, settings
+from tasks import evaluate, ingest, maintenance, settings
 
 
 class Crash(BaseException):
@@ -136,6 +142,20 @@ def test_a_redis_that_came_back_older_repeats_nothing_in_the_files_and_counts_ag
     assert counted(redis) == {"log_records_total": 14}
 
 
+def test_an_hour_later_the_bounds_are_loaded_anew(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = ingest.wiring.now()
+    send(redis, 1, 1)
+    run_writer(redis, configured)
+    first = ingest._bounds(int(now // 3600))
+    monkeypatch.setattr(ingest.wiring, "now", lambda: now + 3600)
+    send(redis, 2, 1)
+    run_writer(redis, configured)
+    assert ingest._bounds(int(now // 3600) + 1) is not first
+    assert ingest._bounds.cache_info().misses == 2
+
+
 def test_what_is_truly_missing_is_counted_and_what_is_in_the_files_is_not(
     redis: Redis, configured: settings.Settings
 ) -> None:
@@ -180,3 +200,129 @@ def test_the_task_does_nothing_where_another_host_writes(redis: Redis, configure
     ingest.ingest.run()
     assert not (configured.log_dir / "shop").exists()
     assert redis.llen("tocsin:celery:ingest") == 0
+
+
+@pytest.mark.parametrize("error", [{"message": None}, {"message": {"a": 1}}, "text", 5, {"type": 7, "stack": []}])
+def test_an_error_of_any_shape_is_an_error(redis: Redis, configured: settings.Settings, error: Any) -> None:
+    append(redis, "q" * 32, "shop", first=1, count=1, body=line(1, "ERROR", error=error))
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir, "shop/errors.log") == [1]
+    assert counted(redis)["log_errors_total"] == 1
+
+
+def test_an_empty_line_or_a_lone_carriage_return_stops_nothing(redis: Redis, configured: settings.Settings) -> None:
+    body = line(1) + b"\n" + b"a\rb\n" + line(2)
+    append(redis, "q" * 32, "shop", first=1, count=4, body=body)
+    run_writer(redis, configured)
+    assert (configured.log_dir / "shop/app.log").read_bytes() == body
+
+
+def test_a_mistake_in_a_rule_file_stops_no_record(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> None:
+        raise ConfigError(["rules.yml:1: groups: missing"])
+
+    monkeypatch.setattr(evaluate, "wake_for", mistaken)
+    send(redis, 1, 3)
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == [1, 2, 3]
+    assert account(redis).written == 3
+
+
+def test_a_writer_that_cannot_begin_leaks_no_descriptor(redis: Redis, configured: settings.Settings) -> None:
+    (configured.log_dir / ".tocsin").mkdir(parents=True)
+    (configured.log_dir / ".tocsin" / "0.journal").mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(OSError, match="directory"):
+            run_writer(redis, configured)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_maintenance_ships_what_a_dead_process_left_and_leaves_no_folder(
+    redis: Redis, redis_server: str, configured: settings.Settings
+) -> None:
+    spool = SpoolBuffer(spool_root(redis_server), "shop")
+    for number in range(1, 4):
+        spool.put(line(number))
+    spool.close(0)
+    maintenance.maintain.run()
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == [1, 2, 3]
+    maintenance.maintain.run()
+    assert list(spool_root(redis_server).iterdir()) == []
+    assert account(redis)[:3] == (3, 3, 0)
+
+
+@pytest.mark.parametrize("step", ["sync", "commit"])
+def test_what_is_missing_is_counted_though_the_writer_dies_on_the_way(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    send(redis, 1, 2)
+    run_writer(redis, configured)
+    send(redis, 6, 2, jump=True)
+    owner = FileStore if step == "sync" else Journal
+    name = "sync" if step == "sync" else "record"
+    with monkeypatch.context() as patched, pytest.raises(Crash):
+        patched.setattr(owner, name, after(getattr(owner, name)))
+        run_writer(redis, configured)
+    run_writer(redis, configured)
+    found = account(redis)
+    assert (found.accepted, found.written, found.dropped, found.lost) == (7, 4, {"missing": 3}, 0)
+
+
+def test_a_spoilt_record_in_the_journal_cuts_nothing_and_repeats_nothing(
+    redis: Redis, configured: settings.Settings
+) -> None:
+    for first in range(1, 100, 10):
+        send(redis, first, 10)
+        run_writer(redis, configured)
+    path = configured.log_dir / ".tocsin" / "0.journal"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    send(redis, 101, 10)
+    run_writer(redis, configured)
+    send(redis, 111, 10)
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == list(range(1, 121))
+    assert len(list(path.parent.glob("0.spoilt-*"))) == 1
+
+
+HANGS = """
+import signal, sys
+from pathlib import Path
+from logging_core.journal import exclusive
+with exclusive(Path(sys.argv[1])) as held:
+    print(held, flush=True)
+    signal.pause()
+"""
+
+
+def test_a_writer_that_stands_still_is_evicted_once_its_lease_ran_out(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"budget": 0.3, "lease": 1.1, "block": 0.1}
+    quick = configured.model_copy(update={"ingest": configured.ingest.model_copy(update=changes)})
+    monkeypatch.setattr(settings, "load", lambda: quick)
+    send(redis, 1, 3)
+    with subprocess.Popen([sys.executable, "-c", HANGS, str(configured.log_dir)], stdout=subprocess.PIPE) as stopped:
+        assert stopped.stdout
+        assert stopped.stdout.readline() == b"True\n"
+        stopped.send_signal(signal.SIGSTOP)
+        redis.set(Keys().lease, "its lease", px=60_000)
+        ingest.ingest.run()
+        assert stopped.poll() is None  # as long as the lease holds, it is left alone
+        redis.delete(Keys().lease)
+        ingest.ingest.run()
+        assert stopped.wait(10) == -signal.SIGKILL
+    assert numbers(configured.log_dir) == [1, 2, 3]
+
+
+def test_a_pid_that_is_another_process_by_now_is_left_alone(configured: settings.Settings) -> None:
+    with exclusive(configured.log_dir):
+        pass
+    lock = configured.log_dir / ".tocsin" / "0.lock"
+    lock.write_text(f"{os.getpid()} 1")
+    assert evict(configured.log_dir) is None

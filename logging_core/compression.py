@@ -1,0 +1,138 @@
+"""Compression of sealed generations: `app.log.1` becomes `app.log.1.gz`, beside the writer and never in its way.
+
+A generation is compressed into `.app.log.part`, which takes the place of the plain file in one rename, and then its
+own name in another. So at each moment, and wherever this ends, each line is in exactly one file; a part that was not
+finished is begun again, and a compressed file that still has the plain name is given its own.
+
+What the writer may still append to is never touched: a file is sealed when no journal has its inode. Nor is what was
+written to a moment ago, since scanners and shippers of logs first read a plain file to its end. Applications never
+import this: `isal` comes with `tocsin[server]`.
+"""
+
+import logging
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from isal import isal_zlib  # a tenth of zlib's time for the same ratio: 0.1 s for 100 MiB of records
+
+from logging_core.journal import State, locked, sync_folder
+from logging_core.rotation import COMPRESSED, generations, moving
+
+CHUNK = 1 << 20  #: bytes
+MAGIC = b"\x1f\x8b"
+GZIP = 31  #: what zlib calls a window of 32 KiB with gzip's header and trailer
+
+_logger = logging.getLogger(__name__)
+
+
+class _InUse(NamedTuple):
+    """What the writers of all shards know."""
+
+    names: set[str]
+    inodes: set[int]
+
+
+def compress_sealed(log_dir: Path, now: float, *, min_age: float) -> int:
+    """Compress the generations that were last written to `min_age` seconds ago; how many. One run at a time."""
+    with locked(log_dir, "compression") as held:
+        if not held:
+            return 0
+        return sum(_compress(log_dir, log_dir / name, each, now - min_age) for name, each in _plain(log_dir))
+
+
+def _plain(log_dir: Path) -> Iterator[tuple[str, Path]]:
+    """(name, path) of each generation that is not compressed, of the files that are ours."""
+    for name in sorted(_in_use(log_dir).names):
+        if not (log_dir / name).parent.is_dir():
+            continue
+        for _, files in sorted(generations(log_dir / name).items()):
+            if len(files) == 1 and files[0].suffix != COMPRESSED:  # else somebody else compresses, too
+                yield name, files[0]
+
+
+def _compress(log_dir: Path, path: Path, generation: Path, before: float) -> bool:
+    """Compress one generation of the file at `path`; whether it was done."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with os.fdopen(_opened(generation, os.O_RDONLY), "rb") as plain:
+            status = os.fstat(plain.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_ino in _in_use(log_dir).inodes:
+                return False
+            if _is_whole(plain):
+                return _rename(log_dir, path, plain, part=None)
+            if status.st_mtime > before:
+                return False
+            _write(plain, part, status)
+            return _rename(log_dir, path, plain, part=part)
+    except FileNotFoundError:
+        return False  # moved on meanwhile: the next run finds it
+    except OSError as error:
+        _logger.warning("%s is not compressed: %s", generation, error)
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(plain: IO[bytes], part: Path, status: os.stat_result) -> None:
+    """Compress into a part, fsynced, with the times and the mode of the plain file."""
+    plain.seek(0)
+    packer = isal_zlib.compressobj(wbits=GZIP)
+    with os.fdopen(_opened(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+        while chunk := plain.read(CHUNK):
+            file.write(packer.compress(chunk))
+        file.write(packer.flush())
+        file.flush()
+        os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
+        os.utime(file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.fsync(file.fileno())
+
+
+def _rename(log_dir: Path, path: Path, plain: IO[bytes], *, part: Path | None) -> bool:
+    """Put a part in the place of the plain file, wherever that has been moved to, and give it its own name.
+
+    `plain` being open, its inode is nobody else's meanwhile.
+    """
+    with moving(log_dir) as held:
+        status = os.fstat(plain.fileno())
+        grown = part is not None and status.st_size != plain.tell()
+        if not held or grown or status.st_ino in _in_use(log_dir).inodes:
+            return False
+        for files in generations(path).values():
+            if len(files) == 1 and files[0].stat(follow_symlinks=False).st_ino == status.st_ino:
+                if part:
+                    part.rename(files[0])
+                files[0].rename(files[0].with_name(files[0].name + COMPRESSED))
+                sync_folder(path.parent)
+                return True
+        return False  # it was the oldest, and is gone
+
+
+def _is_whole(file: IO[bytes]) -> bool:
+    """Whether this is a compressed file, whole, whatever its name."""
+    if file.read(len(MAGIC)) != MAGIC:
+        return False
+    file.seek(0)
+    unpacker = zlib.decompressobj(wbits=GZIP)
+    try:
+        while chunk := file.read(CHUNK):
+            unpacker.decompress(chunk)
+    except zlib.error:
+        return False
+    return unpacker.eof and not unpacker.unused_data
+
+
+def _in_use(log_dir: Path) -> _InUse:
+    names, inodes = set[str](), set[int]()
+    for journal in (log_dir / ".tocsin").glob("*.journal"):
+        state, _ = State.load(journal)
+        names |= state.files.keys()
+        inodes |= {inode for inode, *_ in state.files.values()}
+    return _InUse(names, inodes)
+
+
+def _opened(path: Path, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
