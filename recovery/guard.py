@@ -2,10 +2,11 @@
 
 Keys:
     tocsin:recovery:running:<target>            string  attempt id; expiry: the lease of an attempt
-    tocsin:recovery:cooldown:<action>:<target>  string  attempt id; expiry: the cooldown
+    tocsin:recovery:cooldown:<action>:<target>  string  attempt id; expiry: the cooldown, from the end of the attempt
 
-Both are looked at and set in one atomic step, so they hold over all workers. Where Redis is away the guard raises, and
-nothing is done.
+Both are looked at in one atomic step, so they hold over all workers. Where Redis is away the guard raises, and nothing
+is done. An attempt that died leaves no cooldown: it is its lease that bars the next one, for no shorter time. So
+`running` says that nothing is decided yet, and `cooldown` that an attempt came to its end.
 """
 
 import secrets
@@ -16,7 +17,7 @@ import redis
 
 from recovery.model import Refusal, Step
 
-LEASE = 600.0  #: seconds, after which an attempt that never ended no longer bars its target
+LEASE = 600.0  #: seconds, or the cooldown if longer: after it an attempt that never ended no longer bars its target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,12 @@ class Guard:
     def admit(self, step: Step) -> Allowed | Refused:
         """Allow the step and bar its like, in one; raises `redis.RedisError` where Redis is away."""
         attempt = secrets.token_hex(8)
-        reason = self._admit(keys=_keys(step), args=[attempt, int(LEASE * 1000), int(self._cooldown * 1000)])
+        reason = self._admit(keys=_keys(step), args=[attempt, int(max(LEASE, self._cooldown) * 1000)])
         return Refused(Refusal(reason.decode())) if reason else Allowed(attempt)
 
     def release(self, step: Step, attempt: str, *, acted: bool) -> None:
         """The attempt is over; where it did not act, there is nothing to cool down from."""
-        keys = _keys(step)
-        self._release(keys=keys[:1] if acted else keys, args=[attempt])
+        self._release(keys=_keys(step), args=[attempt, int(self._cooldown * 1000) if acted else 0])
 
 
 def _keys(step: Step) -> list[str]:

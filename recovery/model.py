@@ -49,6 +49,7 @@ class Outcome(StrEnum):
     NOT_HEALED = "not_healed"  #: measured again, it is not
     NOT_NEEDED = "not_needed"  #: it was within its limit before; nothing was done
     FAILED = "failed"  #: the action broke off
+    INTERRUPTED = "interrupted"  #: it never ended: its process died. The next attempt found that out
 
 
 class Measurement(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
--- Delete the keys that still belong to an attempt.
---   KEYS  any of the guard's
---   ARGV  attempt id
-for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
-end
+-- An attempt is over: begin the cooldown, and free the target if it is still held by this attempt.
+--   KEYS  running, cooldown
+--   ARGV  attempt id, cooldown in ms (0: none)
+if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end

@@ -1,15 +1,15 @@
+#!lua flags=allow-oom
 -- Move the position of a scanned file, and apply what was found on the way, in one step.
---   KEYS  position (hash), file (string), then the hashes that the changes name
---   ARGV  expected revision, path, identity, offset, cut, head, expiry in seconds, changes (see changes.lua)
+--   KEYS  position (hash), then the hashes that the changes name
+--   ARGV  expected revision, path, offset, cut, head, expiry in seconds, changes (see changes.lua)
 --   reply 1, or 0 where the position is not where it was expected, and nothing was done
 -- include changes
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
 if revision ~= ARGV[1] then return 0 end
 
-redis.call('HSET', KEYS[1], 'path', ARGV[2], 'offset', ARGV[4], 'cut', ARGV[5], 'head', ARGV[6])
+redis.call('HSET', KEYS[1], 'path', ARGV[2], 'offset', ARGV[3], 'cut', ARGV[4], 'head', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[7])
-redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[7])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
 
-apply_changes(ARGV[8])
+apply_changes(ARGV[7])
 return 1

@@ -18,3 +18,12 @@ def parse_duration(text: str) -> float:
     if not text or not match:
         raise ValueError(f"{text!r} is not a duration such as 1h30m")
     return sum(int(count or 0) * seconds for count, seconds in zip(match.groups(), _UNITS.values(), strict=True))
+
+
+def duration_text(seconds: float) -> str:
+    """The duration as Prometheus writes it."""
+    left, written = round(seconds * 1000), ""
+    for unit, size in _UNITS.items():
+        count, left = divmod(left, round(size * 1000))
+        written += f"{count}{unit}" if count else ""
+    return written or "0s"

@@ -4,7 +4,7 @@
 |-------------------------|------|---------------------------------------------------------------|--------|
 | `tocsin:{0}:group:<id>` | hash | service, error_type, template, count; first_seen, last_seen   | 7 days |
 |                         |      | (Unix seconds); sample (a message), file, offset (its line's) |        |
-| `tocsin:{0}:groups`     | hash | id -> last_seen                                               | 7 days |
+| `tocsin:{0}:groups`     | hash | id -> last_seen; pruned                                       | 7 days |
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from logging_core.stream import Change
 from rules.fingerprint import Group
+from rules.forgetting import forget
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -27,7 +28,11 @@ class Place:
     """Where a record's line begins."""
 
     file: str
-    offset: int  #: bytes
+    offset: int  #: bytes; -1: not known, since the line was written before a crash
+
+    def __str__(self) -> str:
+        """For people; empty where it is not known."""
+        return f"{self.file}:{self.offset}" if self.offset >= 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,11 @@ def changes(group: Group, seen: Sighting) -> list[Change]:
         Change("set", key, "offset", seen.place.offset, EXPIRY),
         Change("max", GROUPS, group.id, seen.last_seen, EXPIRY),
     ]
+
+
+def prune(redis: "Redis", now: float) -> int:
+    """Take the groups whose hash is gone off the index; how many they were."""
+    return forget(redis, [GROUPS], now - EXPIRY)
 
 
 class ErrorGroups:

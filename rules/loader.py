@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from rules import yaml_file
-from rules.duration import parse_duration
+from rules.duration import duration_text, parse_duration
 from rules.errors import ConfigError
 from rules.model import AlertRule, RuleGroup
 from rules.promql.query import Query, compile_query
+from rules.series import HISTORY
 from rules.template import check_template
 from rules.yaml_file import Section
 
@@ -31,7 +32,11 @@ def _duration(value: Any) -> float:
 
 
 def _query(value: Any) -> Query:
-    return compile_query(_text(value))
+    query = compile_query(_text(value))
+    if query.reach > HISTORY:
+        kept = duration_text(HISTORY)
+        raise ValueError(f"looks back {duration_text(query.reach)}; only the last {kept} of each series is kept")
+    return query
 
 
 def _not_yet(_value: Any) -> None:

@@ -29,7 +29,7 @@ class AlertRule:
 
     @property
     def reach(self) -> float:
-        """Seconds that it looks back."""
+        """Seconds of history that it needs."""
         return self.query.reach
 
 

@@ -2,13 +2,14 @@
 
 | key                           | type | meaning                                                      | expiry |
 |-------------------------------|------|--------------------------------------------------------------|--------|
-| `tocsin:{0}:series:total`     | hash | series -> its total so far                                   | none   |
-| `tocsin:{0}:series:born`      | hash | series -> Unix second of its explicit zero                   | none   |
+| `tocsin:{0}:series:total`     | hash | series -> its total so far                                   | pruned |
+| `tocsin:{0}:series:born`      | hash | series -> Unix second of its explicit zero                   | pruned |
+| `tocsin:{0}:series:grown`     | hash | series -> the last Unix second in which it grew              | pruned |
 | `tocsin:{0}:series:second:<s>`| hash | series -> what it grew by in Unix second s                   | 3900 s |
 | `tocsin:{0}:series:changed`   | hash | Unix second -> a number that grows when that second is written | pruned |
 
 A series is written `name{a="b",c="d"}`, its labels sorted. It has a sample at every whole second from its birth to now:
-the sum of all growth up to and including that second; the first is 0.
+the sum of all growth up to and including that second; the first is 0. One that has not grown for 7 days is forgotten.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser as parser
 
 from logging_core.stream import Change
+from rules.forgetting import forget
 from rules.matcher import Labels, Matcher, MatchOp, quoted
 from rules.promql.values import NAME, Run, Sample
 
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
 TOTAL = "tocsin:{0}:series:total"
 BORN = "tocsin:{0}:series:born"
+GROWN = "tocsin:{0}:series:grown"
 CHANGED = "tocsin:{0}:series:changed"
 SECOND = "tocsin:{0}:series:second:"
 HISTORY = 3600  #: seconds that can be looked back
 SECOND_EXPIRY = 3900  #: seconds
+IDLE_EXPIRY = 7 * 86_400  #: seconds without growth, after which a series is forgotten
 
 
 def series_text(name: str, labels: Labels) -> str:
@@ -50,12 +54,15 @@ def growth(increments: Mapping[tuple[str, int], int]) -> list[Change]:
     """The changes that count (series, Unix second) -> increment."""
     totals: defaultdict[str, int] = defaultdict(int)
     born: dict[str, int] = {}
+    grown: dict[str, int] = {}
     for (series, second), increment in increments.items():
         totals[series] += increment
         born[series] = min(born.get(series, second), second)
+        grown[series] = max(grown.get(series, second), second)
     return [
         *(Change("add", TOTAL, series, total, 0) for series, total in totals.items()),
         *(Change("min", BORN, series, second - 1, 0) for series, second in born.items()),
+        *(Change("max", GROWN, series, second, 0) for series, second in grown.items()),
         *(
             Change("add", f"{SECOND}{second}", series, increment, SECOND_EXPIRY)
             for (series, second), increment in increments.items()
@@ -65,9 +72,12 @@ def growth(increments: Mapping[tuple[str, int], int]) -> list[Change]:
 
 
 def prune(redis: "Redis", now: float) -> int:
-    """Forget which seconds were written, beyond the history; the number of those forgotten."""
+    """Forget which seconds were written, beyond the history, and idle series; the number of both."""
+    idle = forget(redis, [GROWN, TOTAL, BORN], now - IDLE_EXPIRY)
+    if idle:
+        redis.hincrby(CHANGED, str(floor(now)), 1)  # readers look again
     old = [second for second in redis.hkeys(CHANGED) if int(second) <= now - HISTORY]
-    return int(redis.hdel(CHANGED, *old)) if old else 0
+    return idle + (int(redis.hdel(CHANGED, *old)) if old else 0)
 
 
 class Counter:
@@ -175,6 +185,7 @@ class SeriesReader:
         for second in seconds:
             pipeline.hgetall(f"{SECOND}{second}")
         totals, born, *growths = pipeline.execute()
+        self._drop(self._counters.keys() - totals.keys())
         for text, total in totals.items():
             self._counter(text).total = float(total)
         for text, second in born.items():
@@ -189,6 +200,11 @@ class SeriesReader:
             counter = self._counters[text] = Counter(text.decode())
             self._by_name[counter.labels[NAME]].append(counter)
         return counter
+
+    def _drop(self, texts: Iterable[bytes]) -> None:
+        for text in texts:
+            counter = self._counters.pop(text)
+            self._by_name[counter.labels[NAME]].remove(counter)
 
     def _forget_all(self) -> None:
         self._known = {}

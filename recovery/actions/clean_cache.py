@@ -8,7 +8,7 @@ systems mounted inside are left alone, and so are folders, links, and whatever i
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 from recovery.errors import UnsafeFolderError
 from recovery.model import Measurement
 
+_PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # a folder that may be entered, if not listed
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,6 +38,15 @@ class CleanCache:
     folder: Path
     max_bytes: int
     min_age: float = 60.0
+
+    def check(self) -> None:
+        """Looks whether the folder may be emptied; one that is not there yet may.
+
+        Raises:
+            UnsafeFolderError: it may not.
+        """
+        with suppress(OSError), _opened(self.folder):
+            pass
 
     def measure(self) -> Measurement:
         """The bytes in the folder's files, and those free on its file system."""
@@ -77,7 +87,7 @@ def _opened(folder: Path) -> Iterator[int]:
         raise UnsafeFolderError(f"{path} is too near the root")
     if Path.home().is_relative_to(path):
         raise UnsafeFolderError(f"{path} holds a home")
-    root = os.open("/", _FOLDER)
+    root = os.open("/", _PASSED)
     try:
         fd = _descend(root, path.parts[1:])
     except NotADirectoryError as error:
@@ -93,9 +103,9 @@ def _opened(folder: Path) -> Iterator[int]:
 def _descend(root: int, parts: tuple[str, ...]) -> int:
     """A descriptor of the folder `parts` below `root`; the caller closes it."""
     fd = os.dup(root)
-    for part in parts:
+    for depth, part in enumerate(parts, start=1):
         try:
-            below = os.open(part, _FOLDER, dir_fd=fd)
+            below = os.open(part, _PASSED if depth < len(parts) else _FOLDER, dir_fd=fd)
         finally:
             os.close(fd)
         fd = below
@@ -103,9 +113,13 @@ def _descend(root: int, parts: tuple[str, ...]) -> int:
 
 
 def _files(root: int) -> Iterator[_File]:
-    """The regular files below `root`, on its own file system."""
+    """The regular files below `root`, on its own file system.
+
+    Raises:
+        OSError: a folder cannot be read: what its files take up is not known, so the limit cannot be said to be kept.
+    """
     device = os.fstat(root).st_dev
-    for folder, folders, names, fd in os.fwalk(".", dir_fd=root, follow_symlinks=False):
+    for folder, folders, names, fd in os.fwalk(".", dir_fd=root, follow_symlinks=False, onerror=_unread):
         folders[:] = [name for name in folders if _is_on(device, name, fd)]
         for name in names:
             try:
@@ -114,6 +128,11 @@ def _files(root: int) -> Iterator[_File]:
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield _File(status.st_mtime, status.st_size, Path(folder).parts, name, status.st_ino)
+
+
+def _unread(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # gone meanwhile
+        raise error
 
 
 def _is_on(device: int, name: str, folder: int) -> bool:

@@ -24,7 +24,7 @@ class Query:
     text: str
     node: Node
     selectors: frozenset[str]  #: names of the metrics that it reads
-    reach: float  #: seconds before the moment of evaluation that it looks back
+    reach: float  #: seconds of history, before the moment of evaluation, that it needs
 
     def evaluate(self, samples: Samples, at: float) -> Value:
         """Its value at a Unix time.
@@ -79,7 +79,8 @@ class _Compiler:
                 raise _unsupported(_spoken(tree))
 
     def _selector(self, tree: Any) -> Node:
-        matchers, offset = self._selection(tree, LOOKBACK)
+        # Of what is looked back for, the newest sample alone is used: no history before the moment asked for is needed.
+        matchers, offset = self._selection(tree, width=0.0)
         return lambda samples, at: list(samples.latest(matchers, at - offset - LOOKBACK, at - offset))
 
     def _call(self, tree: Any) -> Node:

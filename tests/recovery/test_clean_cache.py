@@ -1,12 +1,17 @@
 """`clean_cache` empties its folder, oldest files first, and touches nothing else on the machine."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from recovery.actions.clean_cache import CleanCache
 from recovery.errors import UnsafeFolderError
+from recovery.executor import attempt
+from recovery.model import Outcome
 
 NOW = 1_771_497_000.0
 
@@ -127,6 +132,49 @@ def test_a_file_or_nothing_at_all_is_refused(cache: Path) -> None:
         cleaner(put(cache / "file")).measure()
     with pytest.raises(FileNotFoundError):
         cleaner(cache / "missing").measure()
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """No rights beyond those that the modes give, also where the tests run as root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_folder_below_one_that_cannot_be_listed_is_cleaned(open_folder: Path) -> None:
+    parent = open_folder / "parent"
+    put(parent / "cache" / "a")
+    (parent / "cache").chmod(0o777)
+    parent.chmod(0o311)
+    with ordinary_user():
+        assert cleaner(parent / "cache").act(NOW) == "removed 1 files of 100 bytes; 0 could not be removed"
+    parent.chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure_and_not_empty(open_folder: Path) -> None:
+    private = put(open_folder / "private" / "big", size=10_000).parent
+    private.chmod(0o000)
+    action = cleaner(open_folder, max_bytes=1000)
+    with ordinary_user():
+        result = attempt(action, NOW)
+        with pytest.raises(PermissionError, match="'private'"):
+            action.act(NOW)
+    assert result.outcome is Outcome.FAILED
+    assert result.detail == "PermissionError: [Errno 13] Permission denied: 'private'"
+    private.chmod(0o755)
 
 
 def test_no_descriptor_is_left_open(cache: Path) -> None:

@@ -5,12 +5,15 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import redis as redis_py
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from recovery.actions.clean_cache import CleanCache
 from recovery.executor import Executor
 from recovery.guard import Guard
-from recovery.journal import Journal
+from recovery.journal import STARTED, Journal
 from recovery.model import Cause, Measurement, Outcome, Refusal, Result, Step
 
 STEP = Step("clean_cache", "thumbs", Cause("DiskSpace", "shop", "/var/log/app.log", 42))
@@ -92,6 +95,74 @@ def test_an_action_with_a_bug_fails_and_frees_its_target(redis: Redis) -> None:
     assert taker.take(STEP) == Result(Outcome.FAILED, detail="KeyError: 'free'")
     assert taker.take(STEP) is Refusal.COOLDOWN
     assert not redis.exists("tocsin:recovery:running:thumbs")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Fatal(CleanCache):
+    """An action in which the process dies."""
+
+    def act(self, now: float) -> str:
+        raise Killed
+
+
+def test_an_attempt_whose_process_died_is_not_decided_and_the_next_one_notes_it(redis: Redis, cache: Path) -> None:
+    fatal = Executor(Guard(redis, 300), Journal(redis), {STEP.id: Fatal("thumbs", cache, 450, 0)}, count(NOW).__next__)
+    with pytest.raises(Killed):
+        fatal.take(STEP)
+    taker = executor(redis, cache, max_bytes=450)
+    assert taker.take(STEP) is None
+    assert Journal(redis).entries(10) == []
+    redis.delete("tocsin:recovery:running:thumbs")  # its lease has run out
+    result = taker.take(STEP)
+    assert isinstance(result, Result)
+    assert result.outcome is Outcome.HEALED
+    healed, interrupted = Journal(redis).entries(10)
+    assert (healed.result, interrupted.result.outcome) == (result, Outcome.INTERRUPTED)
+    assert (interrupted.step, interrupted.started) == (STEP, NOW)
+    assert interrupted.attempt != healed.attempt
+    assert Journal(redis).outcomes() == {Outcome.INTERRUPTED: 1, Outcome.HEALED: 1}
+    assert not redis.exists(STARTED)
+
+
+def test_a_redis_that_is_away_after_the_action_is_told_when_it_is_back(
+    redis: Redis, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taker = executor(redis, cache, max_bytes=450)
+    failures = iter([True] * 3)
+    pipeline, act = Redis.pipeline, CleanCache.act
+
+    def away(*args: object, **options: bool) -> object:
+        if next(failures, False):
+            raise redis_py.ConnectionError("away")
+        return pipeline(redis, **options)
+
+    def acting(self: CleanCache, now: float) -> str:
+        monkeypatch.setattr(Redis, "pipeline", away)
+        return act(self, now)
+
+    monkeypatch.setattr(CleanCache, "act", acting)
+    result = taker.take(STEP)
+    (entry,) = Journal(redis).entries(10)
+    assert entry.result == result
+    assert next(failures, None) is None
+    assert taker.take(STEP) is Refusal.COOLDOWN
+
+
+def test_a_redis_that_stays_away_leaves_the_attempt_as_begun(
+    redis: Redis, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recovery.journal.RETRIES", 1)
+    taker = executor(redis, cache, max_bytes=450)
+    with monkeypatch.context() as broken:
+        nowhere = redis_py.Redis(port=1, retry=Retry(NoBackoff(), 0))
+        broken.setattr(Journal, "_append", lambda *_args, **_options: nowhere.ping())
+        with pytest.raises(redis_py.ConnectionError):
+            taker.take(STEP)
+    assert redis.hexists(STARTED, STEP.id)
+    assert taker.take(STEP) is None
 
 
 def test_a_step_repeated_ten_thousand_times_acts_once(redis: Redis, cache: Path) -> None:

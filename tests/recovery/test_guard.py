@@ -67,10 +67,22 @@ def test_an_attempt_does_not_release_what_belongs_to_another(redis: Redis) -> No
     assert guard.admit(STEP) == Refused(Refusal.RUNNING)
 
 
-def test_the_bars_of_an_attempt_that_died_expire(redis: Redis) -> None:
-    admitted(Guard(redis, cooldown=300))
-    assert 0 < redis.ttl("tocsin:recovery:running:thumbs") <= 600
-    assert 0 < redis.ttl("tocsin:recovery:cooldown:clean_cache:thumbs") <= 300
+@pytest.mark.parametrize(("cooldown", "lease"), [(300, 600), (3600, 3600)])
+def test_an_attempt_that_died_bars_the_next_one_for_a_cooldown_at_least_and_not_for_ever(
+    redis: Redis, cooldown: float, lease: float
+) -> None:
+    admitted(Guard(redis, cooldown))
+    assert redis.ttl("tocsin:recovery:running:thumbs") == pytest.approx(lease, abs=5)
+    redis.delete("tocsin:recovery:running:thumbs")  # the lease has run out
+    assert admitted(Guard(redis, cooldown))
+
+
+def test_the_cooldown_begins_when_the_attempt_ends(redis: Redis) -> None:
+    guard = Guard(redis, cooldown=300)
+    attempt = admitted(guard)
+    assert not redis.exists("tocsin:recovery:cooldown:clean_cache:thumbs")
+    guard.release(STEP, attempt, acted=True)
+    assert redis.ttl("tocsin:recovery:cooldown:clean_cache:thumbs") == pytest.approx(300, abs=5)
 
 
 def test_of_many_at_once_one_is_admitted(redis: Redis) -> None:

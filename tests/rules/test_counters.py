@@ -9,7 +9,7 @@ from rules.counters import MAX_GROUPS, MAX_LOGGERS, MAX_SERVICES, Bounds, Place,
 from rules.error_groups import ErrorGroups
 from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
-from rules.series import BORN, CHANGED, SECOND, TOTAL
+from rules.series import BORN, CHANGED, IDLE_EXPIRY, SECOND, TOTAL, prune
 
 Commit = Callable[[Sequence[Change]], None]
 
@@ -96,8 +96,17 @@ def test_bounds_know_what_redis_knows(redis: Redis, commit: Commit) -> None:
     assert bounds.logger("s7", "api") == "api"
 
 
+def test_what_is_forgotten_makes_room_for_new_groups(redis: Redis, commit: Commit) -> None:
+    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS)]
+    commit(count_records(batch, Bounds(), NOW))
+    new = fingerprint(record("on fire", level="CRITICAL")[0])
+    assert Bounds.load(redis).group(new, "shop") == overflow("shop")
+    prune(redis, NOW + IDLE_EXPIRY)
+    assert Bounds.load(redis).group(new, "shop") == new
+
+
 def test_a_large_batch_gives_few_changes() -> None:
-    assert len(count_records([record(f"user {n}") for n in range(10_000)], Bounds(), NOW)) == 4
+    assert len(count_records([record(f"user {n}") for n in range(10_000)], Bounds(), NOW)) == 5
 
 
 def test_what_a_scan_found_is_counted_now(redis: Redis, commit: Commit) -> None:

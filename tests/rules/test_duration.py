@@ -1,6 +1,6 @@
 import pytest
 
-from rules.duration import parse_duration
+from rules.duration import duration_text, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -9,6 +9,11 @@ from rules.duration import parse_duration
 )
 def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["0s", "15s", "1h30m", "1m500ms", "1d", "1y2w"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert duration_text(parse_duration(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "5", "1.5m", "-1m", "1m1h", "1m1m", "5 m", "m", "5M"])

@@ -100,9 +100,20 @@ def test_a_new_error_group_is_one_that_was_not_there_five_minutes_ago(errors: li
 
 @pytest.mark.parametrize(
     ("records", "fires"),
-    [([], False), (range(-600, 0), False), (range(-600, -310), True), ([-600], True), (range(-9000, -3700), False)],
+    [
+        ([], False),
+        (range(-600, 0), False),
+        (range(-600, -310), True),
+        ([-600], True),
+        (range(-9000, -3700), True),  # silent for more than an hour, and still so
+        ([-86_400 * 3], True),
+        ([-86_400, -298], False),
+        ([0], False),  # younger than the window
+        ([-298], False),
+        ([-300], True),
+    ],
 )
-def test_a_service_is_silent_that_logged_in_the_last_hour_and_not_in_five_minutes(
+def test_a_service_is_silent_from_five_minutes_without_a_record_until_its_next_one(
     records: Iterable[int], *, fires: bool
 ) -> None:
     readings = evaluate(SHIPPED["ServiceSilent"], window(records=records), NOW)
@@ -118,6 +129,8 @@ def test_a_service_is_silent_that_logged_in_the_last_hour_and_not_in_five_minute
         ("NewErrorGroup", {"errors": [-11, 0]}, False),
         ("ServiceSilent", {"records": range(-50, -16)}, True),
         ("ServiceSilent", {"records": range(-50, 0)}, False),
+        ("ServiceSilent", {"records": [-3600]}, True),
+        ("ServiceSilent", {"records": [-13]}, False),
     ],
 )
 def test_the_demos_rules_tell_the_same_within_seconds(

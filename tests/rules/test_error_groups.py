@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 from redis import Redis
 
 from logging_core.stream import Change
-from rules.error_groups import GROUP, ErrorGroup, ErrorGroups, Place, Sighting, changes
+from rules.error_groups import EXPIRY, GROUP, GROUPS, ErrorGroup, ErrorGroups, Place, Sighting, changes, prune
 from rules.fingerprint import Group
 
 Commit = Callable[[Sequence[Change]], None]
@@ -53,3 +53,15 @@ def test_a_sample_is_cut(redis: Redis, commit: Commit) -> None:
     group = ErrorGroups(redis).get(TIMEOUT.id)
     assert group
     assert group.sample == "é" * 500
+
+
+def test_a_group_of_which_nothing_came_for_a_week_leaves_the_index(redis: Redis, commit: Commit) -> None:
+    commit(changes(TIMEOUT, Sighting(1.0, 1.0, "", Place("f", 0))))
+    commit(changes(LOOKUP, Sighting(1.0, 2.5, "", Place("f", 0))))
+    assert prune(redis, EXPIRY + 1) == 1
+    assert redis.hkeys(GROUPS) == [LOOKUP.id.encode()]
+
+
+def test_a_place_that_is_not_known_says_nothing() -> None:
+    assert str(Place("shop/app.log", 0)) == "shop/app.log:0"
+    assert str(Place("shop/app.log", -1)) == ""

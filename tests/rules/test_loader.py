@@ -38,6 +38,11 @@ MISTAKES = {
         f"7: {RULE}.labels.owner: {{{{ query }}}} is not supported yet",
         f"9: {RULE}.annotations.summary: {{{{ $value | humanizeDuration }}}} is not supported yet",
     ],
+    "beyond_the_history": [
+        f"5: {RULE}.expr: looks back 6h; only the last 1h of each series is kept",
+        "7: groups[0].rules[1].expr: looks back 1h5m; only the last 1h of each series is kept",
+        "9: groups[0].rules[2].expr: looks back 1d; only the last 1h of each series is kept",
+    ],
     "group_repeated": ["4: groups[2].name: group name repeated in this file"],
     "missing": ["2: groups[0].name: missing", f"3: {RULE}.alert: missing", "4: groups[0].rules[1].expr: missing"],
     "empty": [
@@ -86,16 +91,30 @@ def test_a_good_file_gives_its_rules(tmp_path: Path) -> None:
     first, second = group.rules
     assert (first.name, first.expr, first.hold) == ("A", "a > 1", 300)
     assert (first.labels, first.annotations) == ({"severity": "2"}, {"summary": "x"})
-    assert (first.selectors, first.reach) == ({"a"}, 300)
+    assert (first.selectors, first.reach) == ({"a"}, 0)
     assert (second.hold, second.labels, second.selectors) == (0, {}, frozenset())
+
+
+def test_a_rule_may_look_back_as_far_as_the_history(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n- name: g\n  rules:\n"
+        "  - {alert: A, expr: 'increase(a[1h]) > 0'}\n"
+        "  - {alert: B, expr: 'a > 2 * (a offset 1h)'}\n"
+    )
+    (group,) = load_rules([path])
+    assert [rule.reach for rule in group.rules] == [3600, 3600]
+
+
+SHIPPED_NAMES = ["HighErrorRate", "NewErrorGroup", "ServiceSilent", "KnownFailure"]
 
 
 def test_of_no_files_the_shipped_rules_are_loaded() -> None:
     names = [rule.name for group in load_rules() for rule in group.rules]
-    assert names == ["HighErrorRate", "NewErrorGroup", "ServiceSilent"]
+    assert names == SHIPPED_NAMES
 
 
 def test_the_demos_rules_are_the_shipped_ones_with_windows_of_seconds() -> None:
     demo = load_rules([Path(__file__).parents[2] / "examples" / "demo-rules.yml"])
-    assert [rule.name for group in demo for rule in group.rules] == ["HighErrorRate", "NewErrorGroup", "ServiceSilent"]
-    assert max(rule.reach for group in demo for rule in group.rules) <= 310
+    assert [rule.name for group in demo for rule in group.rules] == SHIPPED_NAMES
+    assert max(rule.reach for group in demo for rule in group.rules) <= 15

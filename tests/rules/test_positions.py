@@ -8,11 +8,12 @@ from redis import Redis
 
 from logging_core.stream import Change
 from rules.positions import Position, Positions, opened
+from rules.siblings import siblings
 
 
 @pytest.fixture
 def positions(redis: Redis) -> Positions:
-    return Positions(redis)
+    return Positions(redis, "shop")
 
 
 @pytest.fixture
@@ -58,30 +59,118 @@ def test_a_file_emptied_or_written_anew_is_read_from_its_start(positions: Positi
     assert resume(positions, log).offset == len(text)
 
 
-def test_a_rotated_file_is_found_under_its_new_name_and_its_position_goes_with_it(
-    positions: Positions, log: Path
-) -> None:
+def behind(positions: Positions, log: Path) -> list[str]:
+    return sorted(Path(path).name for path in positions.behind(list(siblings([str(log)])), [str(log)]))
+
+
+def test_a_file_keeps_its_position_under_a_new_name(positions: Positions, log: Path) -> None:
     advance(positions, log, 6)
-    log.rename(log.with_suffix(".log.1"))
+    log.rename(log.with_suffix(".old"))
     log.write_bytes(b"fresh\n")
     assert resume(positions, log).offset == 0
-    assert positions.renamed(resume(positions, log)) == str(log.with_suffix(".log.1"))
-    assert resume(positions, log.with_suffix(".log.1")).offset == 6
+    assert behind(positions, log) == ["app.old"]
+    assert resume(positions, log.with_suffix(".old")).offset == 6
 
 
-def test_once_the_new_file_is_read_the_old_one_is_no_longer_looked_for(positions: Positions, log: Path) -> None:
+def test_a_sibling_is_behind_until_it_is_read_and_again_when_it_is_written_on(positions: Positions, log: Path) -> None:
+    old = log.with_suffix(".old")
+    advance(positions, log, 6)
+    log.rename(old)
+    advance(positions, old, 13)
+    assert behind(positions, log) == []
+    with old.open("ab") as late:
+        late.write(b"late\n")
+    assert behind(positions, log) == ["app.old"]
+
+
+@pytest.mark.parametrize(
+    ("name", "followed"),
+    [
+        ("app.log.1", True),
+        ("app.log.2026-02-19", True),
+        ("app.log.2026-02-19_10-30", True),
+        ("app-20260219.log", True),
+        ("app.1.log", True),
+        ("app.1", True),
+        ("app.log.1.gz", False),
+        ("app.pid", False),
+        ("app2.log", False),
+        ("apples.log.1", False),
+        ("other.log.1", False),
+        ("app-web-1.log", False),
+    ],
+)
+def test_a_new_sibling_is_followed_if_a_number_is_all_that_its_name_has_more(
+    positions: Positions, log: Path, name: str, *, followed: bool
+) -> None:
+    log.with_name(name).write_bytes(b"line\n")
+    assert behind(positions, log) == ([name] if followed else [])
+
+
+def test_a_copy_of_a_file_goes_on_where_that_one_was_read_to(positions: Positions, log: Path) -> None:
+    log.write_bytes(b"".join(b"%d: a line\n" % number for number in range(100)))
+    advance(positions, log, 500)
+    copy = log.with_name("app.log.1")
+    copy.write_bytes(log.read_bytes())
+    log.write_bytes(b"")
+    assert behind(positions, log) == ["app.log.1"]
+    assert resume(positions, copy).offset == 500
+
+
+def test_the_sources_have_positions_of_their_own(redis: Redis, positions: Positions, log: Path) -> None:
+    advance(positions, log, 6)
+    assert resume(Positions(redis, "nginx"), log).offset == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "cut"),
+    [
+        (b"", 0, False),
+        (b"whole\n", 6, False),
+        (b"whole\nhalf", 6, False),
+        (b"half", 0, False),
+        (b"whole\n" + b"x" * 100_000, 100_006, True),
+    ],
+)
+def test_what_is_skipped_ends_with_a_whole_line(
+    positions: Positions, log: Path, text: bytes, offset: int, *, cut: bool
+) -> None:
+    log.write_bytes(text)
+    with opened(str(log)) as fd:
+        positions.skip(fd, str(log))
+    found = resume(positions, log)
+    assert (found.offset, found.cut) == (offset, cut)
+
+
+def test_a_file_that_is_known_is_not_skipped(positions: Positions, log: Path) -> None:
+    advance(positions, log, 6)
+    with opened(str(log)) as fd:
+        positions.skip(fd, str(log))
+    assert resume(positions, log).offset == 6
+
+
+def test_a_file_that_was_cut_goes_on_at_its_new_end_however_much_it_grows(positions: Positions, log: Path) -> None:
     advance(positions, log, 13)
-    log.rename(log.with_suffix(".log.1"))
-    log.write_bytes(b"fresh\n")
-    advance(positions, log, 6)
-    assert positions.renamed(resume(positions, log)) is None
+    log.write_bytes(b"first\n")
+    assert resume(positions, log).offset == 6
+    log.write_bytes(b"first\nanother second\n")
+    assert resume(positions, log).offset == 6
 
 
-def test_a_rotated_file_that_is_gone_is_not_found(positions: Positions, log: Path) -> None:
-    advance(positions, log, 6)
-    log.rename(log.parent.parent / "elsewhere.log")
-    log.write_bytes(b"fresh\n")
-    assert positions.renamed(resume(positions, log)) is None
+def test_looking_at_an_idle_file_renews_all_expiries(positions: Positions, log: Path, redis: Redis) -> None:
+    advance(positions, log, 13)
+    positions.begin(["*.log"])
+    old = log.with_name("app.log.1")
+    old.write_bytes(b"line\n")
+    advance(positions, old, 5)
+    keys = redis.keys("tocsin:scan:*")
+    assert len(keys) == 3
+    for key in keys:
+        redis.expire(key, 5)
+    resume(positions, log)
+    behind(positions, log)
+    assert positions.begun() == {"*.log"}
+    assert min(redis.ttl(key) for key in keys) > 29 * 86400
 
 
 def test_of_two_scans_at_one_position_only_one_moves_it_and_counts(

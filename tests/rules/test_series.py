@@ -9,7 +9,21 @@ from logging_core.stream import Change
 from rules.matcher import Matcher, MatchOp
 from rules.promql.functions import increase, rate
 from rules.promql.values import NAME, Run
-from rules.series import CHANGED, SECOND, Counter, SeriesReader, Window, growth, prune, series_labels, series_text
+from rules.series import (
+    BORN,
+    CHANGED,
+    GROWN,
+    IDLE_EXPIRY,
+    SECOND,
+    TOTAL,
+    Counter,
+    SeriesReader,
+    Window,
+    growth,
+    prune,
+    series_labels,
+    series_text,
+)
 
 Commit = Callable[[Sequence[Change]], None]
 
@@ -143,6 +157,37 @@ def test_seconds_beyond_the_history_are_pruned(redis: Redis, commit: Commit) -> 
     commit(growth({(X, NOW - 3600): 1, (X, NOW): 1}))
     assert prune(redis, NOW) == 1
     assert redis.hkeys(CHANGED) == [str(NOW).encode()]
+
+
+def test_a_series_that_has_not_grown_for_a_week_is_forgotten_everywhere(redis: Redis, commit: Commit) -> None:
+    other = 'a_total{x="2"}'
+    commit(growth({(X, NOW - 100): 1, (X, NOW): 1}))
+    commit(growth({(X, NOW - 50): 1, (other, NOW + 1): 1}))
+    reader = SeriesReader(redis)
+    later = NOW + IDLE_EXPIRY
+    assert read(reader, later - 1) == {"1": 3, "2": 1}
+    prune(redis, later - 1)
+    assert read(reader, later - 1) == {"1": 3, "2": 1}
+    prune(redis, later)
+    assert read(reader, later) == read(SeriesReader(redis), later) == {"2": 1}
+    assert [redis.hkeys(key) for key in (TOTAL, BORN, GROWN)] == [[other.encode()]] * 3
+
+
+def test_a_series_that_was_forgotten_begins_anew(redis: Redis, commit: Commit) -> None:
+    commit(growth({(X, NOW): 5}))
+    reader = SeriesReader(redis)
+    reader.window(NOW, 600)
+    later = NOW + IDLE_EXPIRY
+    prune(redis, later)
+    commit(growth({(X, later): 1}))
+    assert read(reader, later) == {"1": 1}
+    assert read(reader, later, at=later - 2) == {}
+
+
+def test_many_idle_series_are_forgotten_in_one_go(redis: Redis, commit: Commit) -> None:
+    commit(growth({(f'a_total{{x="{number}"}}', NOW): 1 for number in range(2500)}))
+    prune(redis, NOW + IDLE_EXPIRY)
+    assert not redis.exists(TOTAL, BORN, GROWN)
 
 
 def test_a_second_expires(redis: Redis, commit: Commit) -> None:
