@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Claims a notification that is due: nobody else gets it while the lease runs.
 -- KEYS: 1 due-set, 2 when each id was handed out, 3 the notification
 -- ARGV: 1 id, 2 now, 3 lease in seconds

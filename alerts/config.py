@@ -4,6 +4,7 @@ The defaults are Alertmanager's (https://prometheus.io/docs/alerting/latest/conf
 """
 
 from collections.abc import Iterator
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -25,18 +26,34 @@ from rules.yaml_file import Section, load_as
 Location = tuple[str | int, ...]
 Mistake = tuple[Location, str]  #: where, and what is wrong
 
+MAX_PORT = 65_535
+
+
+def is_http_url(text: str) -> bool:
+    """Whether something can be posted there."""
+    try:
+        url = urlsplit(text)
+        return url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is no number, or half an IPv6 address
+        return False
+
 
 def _http_url(value: SecretStr) -> SecretStr:
-    url = urlsplit(value.get_secret_value())
-    if url.scheme not in {"http", "https"} or not url.hostname:
+    if not is_http_url(value.get_secret_value()):
         raise ValueError("must be an http or https URL")
     return value
 
 
 def _host_and_port(value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) <= MAX_PORT:
         raise ValueError("must be HOST:PORT")
+    return value
+
+
+def _mailboxes(value: str) -> str:
+    if not all(address for _, address in getaddresses([value])):
+        raise ValueError("must be mailboxes, with commas between them")
     return value
 
 
@@ -85,7 +102,7 @@ class SlackConfig(Section):
 class EmailConfig(Section):
     """A mailbox, or several, with commas between them."""
 
-    to: Text = Field(min_length=1)
+    to: Annotated[Text, AfterValidator(_mailboxes)] = Field(min_length=1)
     sender: Text | None = Field(default=None, alias="from")
     smarthost: Smarthost | None = None
     hello: str | None = None

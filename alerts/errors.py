@@ -17,5 +17,9 @@ class ReceiverUnavailableError(ReceiverError):
         self.retry_after = retry_after  #: seconds the receiver asked us to wait
 
 
+class ReceiverUncertainError(ReceiverError):
+    """The receiver had the whole notification and did not answer: it may have taken it, so one more try is enough."""
+
+
 class ReceiverRejectedError(ReceiverError):
     """The receiver refused the notification; trying again will not help."""

@@ -3,7 +3,7 @@
 key                       type    meaning                                                          expiry
 tocsin:evaluate:lock      string  nonce of the task that evaluates                                 10 s, renewed
 tocsin:evaluate:wanted    string  set by who changed what rules read; cleared before it is read    none
-tocsin:evaluate:at        string  when the first pending alert will have held long enough (Unix s) none
+tocsin:evaluate:at        string  when the next round is wanted, be nothing counted (Unix s)       none
 tocsin:evaluate:last      hash    the last round: at (Unix s), duration_ms, rules, alerts_firing   none
 tocsin:evaluate:failures  hash    rule -> evaluations that failed                                  none
 """
@@ -37,6 +37,10 @@ class EvaluationTurns:
         """Asks for an evaluation; True where nobody had, so that the caller is to send the task."""
         return bool(self._redis.set(WANTED, 1, nx=True))
 
+    def unwant(self) -> None:
+        """Takes the flag back, since no task could be sent: whoever asks next is to try again."""
+        self._redis.delete(WANTED)
+
     def wanted(self) -> bool:
         """Whether someone has asked since the flag was cleared."""
         return bool(self._redis.exists(WANTED))
@@ -58,7 +62,7 @@ class EvaluationTurns:
         self._compare_delete(keys=[LOCK], args=[nonce])
 
     def due(self, now: float) -> bool:
-        """Whether the moment of a pending alert has come; it is told once."""
+        """Whether the moment of the next round has come; it is told once."""
         return bool(self._take_moment(keys=[AT], args=[now]))
 
     def record(self, last: dict[str, float], next_moment: float | None, failed: list[str]) -> None:

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hands out what is due, each id at most once in a while, so that a stopped worker finds no heap of repeats.
 -- KEYS: 1 due-set, 2 when each id was handed out
 -- ARGV: 1 now, 2 the while in seconds, 3 how many at most

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Queues notifications, unless the same was queued a short while ago.
 -- KEYS: 1 mark of what was queued, 2 due-set, 3.. one key for each notification
 -- ARGV: 1 seconds the mark stands, 2 now, 3 seconds a notification is kept, then id and JSON of each

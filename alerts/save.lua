@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Saves a round of evaluation, unless the lock has passed to someone else.
 -- KEYS: 1 lock, 2 states, 3 due-set, 4.. one key for each notification
 -- ARGV: 1 nonce, 2 now, 3 seconds a notification is kept, 4 number of states, 5 number of ended alerts,

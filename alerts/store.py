@@ -5,18 +5,20 @@ tocsin:alerts:state               hash        fingerprint -> `Alert` as JSON    
 tocsin:alerts:notification:<id>   string      `Notification` as JSON                                25 h
 tocsin:alerts:due                 sorted set  id -> when it is due, or its claim ends (Unix s)      none
 tocsin:alerts:handed              sorted set  id -> when a worker was last sent for it (Unix s)     none
+tocsin:alerts:hold:<receiver>     string      nothing is sent to it before (Unix s), as it asked    that moment
 tocsin:alerts:said:<digest>       string      an application's alert; not queued again meanwhile    60 s
 tocsin:alerts:log                 stream      the notification log: how each notification ended     10,000 entries
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import msgspec
 import redis
 
+from alerts import stored
 from alerts.evaluation import LOCK
 from alerts.model import Alert
 from alerts.notification import GIVE_UP_AFTER, Notification
@@ -27,13 +29,16 @@ HANDED = "tocsin:alerts:handed"
 LOG = "tocsin:alerts:log"
 NOTIFICATION = "tocsin:alerts:notification:"
 SAID = "tocsin:alerts:said:"
+HOLD = "tocsin:alerts:hold:"
 
 KEPT = int(GIVE_UP_AFTER) + 3600  #: seconds
-CLAIM_LEASE = 60.0  #: seconds that one delivery may take
+CLAIM_LEASE = 240.0  #: seconds that one delivery may take: all steps of a mail, each at its slowest
 HAND_OUT_AGAIN = 30.0  #: seconds after which a worker is sent again for what is still due
 HAND_OUT_LIMIT = 100
 COALESCE = 60  #: seconds
 LOG_LENGTH = 10_000
+
+logger = logging.getLogger(__name__)
 
 _SCRIPTS = [Path(__file__).with_name(f"{name}.lua").read_text() for name in ("save", "queue_once", "claim", "hand_out")]
 
@@ -46,9 +51,13 @@ class AlertStore:
         self._save, self._queue_once, self._claim, self._hand_out = map(client.register_script, _SCRIPTS)
 
     def alerts(self) -> dict[str, Alert]:
-        """All alerts that are kept, by fingerprint."""
-        stored = [msgspec.json.decode(body, type=Alert) for body in self._redis.hvals(STATE)]
-        return {alert.fingerprint: alert for alert in stored}
+        """All alerts that are kept, by fingerprint. One that cannot be read is forgotten, and no other suffers."""
+        return self._readable(cast("dict[bytes, bytes]", self._redis.hgetall(STATE)))
+
+    def states(self, fingerprints: Sequence[str]) -> dict[str, Alert]:
+        """Those of these alerts that are kept, by fingerprint."""
+        bodies = cast("list[bytes | None]", self._redis.hmget(STATE, fingerprints))
+        return self._readable({key.encode(): body for key, body in zip(fingerprints, bodies, strict=True) if body})
 
     def save(
         self,
@@ -60,7 +69,7 @@ class AlertStore:
         now: float,
     ) -> bool:
         """Saves a round in one step; False, and nothing saved, where the evaluation lock is no longer `nonce`'s."""
-        states = [part for alert in changed for part in (alert.fingerprint, msgspec.json.encode(alert))]
+        states = [part for alert in changed for part in (alert.fingerprint, stored.encode(alert))]
         return bool(
             self._save(
                 keys=[LOCK, STATE, DUE, *_keys(notifications)],
@@ -86,19 +95,32 @@ class AlertStore:
         """The notification, ours alone for `CLAIM_LEASE` seconds; None where it is not due, or another has it."""
         keys = [DUE, HANDED, NOTIFICATION + notification_id]
         body = self._claim(keys=keys, args=[notification_id, now, CLAIM_LEASE])
-        return None if body is None else msgspec.json.decode(body, type=Notification)
+        try:
+            return None if body is None else stored.decode(body, Notification)
+        except stored.UnreadableError as error:
+            logger.error("notification %s cannot be read and is dropped: %s", notification_id, error)
+            self._end(notification_id, {"id": notification_id, "outcome": "unreadable", "at": now})
+            return None
+
+    def hold(self, receiver: str, until: float, now: float) -> None:
+        """Sends nothing to this receiver before `until`, Unix seconds."""
+        self._redis.set(HOLD + receiver, until, px=max(int((until - now) * 1000), 1))
+
+    def held(self, receiver: str) -> float:
+        """Before when nothing is to be sent to this receiver, Unix seconds; 0 where it did not ask for a rest."""
+        return float(self._redis.get(HOLD + receiver) or 0.0)
 
     def postpone(self, notification: Notification, due: float) -> None:
         """Puts a claimed notification back, to be tried again at `due`."""
         with self._redis.pipeline() as pipe:
-            pipe.set(NOTIFICATION + notification.id, msgspec.json.encode(notification), xx=True, keepttl=True)
+            pipe.set(NOTIFICATION + notification.id, stored.encode(notification), xx=True, keepttl=True)
             pipe.zadd(DUE, {notification.id: due}, xx=True)
             pipe.zrem(HANDED, notification.id)
             pipe.execute()
 
     def finish(self, notification: Notification, outcome: str, reason: str, now: float) -> None:
         """Takes a claimed notification off, and writes to the notification log how it ended."""
-        entry: dict[Any, Any] = {
+        entry = {
             "id": notification.id,
             "receiver": notification.receiver,
             "title": notification.title,
@@ -108,12 +130,25 @@ class AlertStore:
             "queued_at": notification.created_at,
             "at": now,
         }
+        self._end(notification.id, entry)
+
+    def _end(self, notification_id: str, entry: dict[Any, Any]) -> None:
         with self._redis.pipeline() as pipe:
-            pipe.zrem(DUE, notification.id)
-            pipe.zrem(HANDED, notification.id)
-            pipe.delete(NOTIFICATION + notification.id)
+            pipe.zrem(DUE, notification_id)
+            pipe.zrem(HANDED, notification_id)
+            pipe.delete(NOTIFICATION + notification_id)
             pipe.xadd(LOG, entry, maxlen=LOG_LENGTH, approximate=True)
             pipe.execute()
+
+    def _readable(self, bodies: dict[bytes, bytes]) -> dict[str, Alert]:
+        alerts = {}
+        for key, body in bodies.items():
+            try:
+                alerts[key.decode()] = stored.decode(body, Alert)
+            except stored.UnreadableError as error:
+                logger.error("the state of alert %s cannot be read and is dropped: %s", key.decode(), error)
+                self._redis.hdel(STATE, key)
+        return alerts
 
 
 def _keys(notifications: Sequence[Notification]) -> list[str]:
@@ -121,4 +156,4 @@ def _keys(notifications: Sequence[Notification]) -> list[str]:
 
 
 def _bodies(notifications: Sequence[Notification]) -> list[str | bytes]:
-    return [part for each in notifications for part in (each.id, msgspec.json.encode(each))]
+    return [part for each in notifications for part in (each.id, stored.encode(each))]

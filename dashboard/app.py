@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from dashboard.health import troubles
 from dashboard.metrics import StatusCollector
-from tasks import status, wiring
+from tasks import settings, status, wiring
 
 AWAY = "Redis does not answer"
 
@@ -17,7 +17,7 @@ AWAY = "Redis does not answer"
 def healthz(request: Request) -> Response:
     """200 `ok`, or 503 with what is wrong, one a line."""
     try:
-        found = troubles(status.gather(request.app.state.redis))
+        found = troubles(status.gather(request.app.state.redis), settings.load().rules.interval)
     except RedisError:
         found = [AWAY]
     return PlainTextResponse("\n".join(found) or "ok", status_code=503 if found else 200)

@@ -3,11 +3,13 @@
 from tasks.status import Status
 
 BEAT_SILENCE = 10.0  #: seconds without a tick after which beat counts as dead
-QUEUES = frozenset({"ingest", "evaluate", "notify", "scan", "recover"})  #: each needs a living worker
+QUEUES = frozenset({"ingest", "evaluate", "notify", "scan", "recover", "maintain"})  #: each needs a living worker
+ROUNDS = 3  #: intervals of the rules that may pass without an evaluation ...
+PATIENCE = 60.0  #: ... or seconds, whichever is longer
 
 
-def troubles(status: Status) -> list[str]:
-    """What is wrong, in words; empty: nothing."""
+def troubles(status: Status, rules_interval: float) -> list[str]:
+    """What is wrong, in words; empty: nothing. `rules_interval`: seconds between evaluations, at most."""
     found = []
     age = status.beat_tick_age
     if age is None:
@@ -17,4 +19,10 @@ def troubles(status: Status) -> list[str]:
     served = {queue for worker in status.workers for queue in worker.queues}
     if missing := sorted(QUEUES - served):
         found.append(f"no worker serves {', '.join(missing)}")
+    patience = max(ROUNDS * rules_interval, PATIENCE)
+    if status.uptime is not None and status.uptime > patience:
+        if status.evaluation is None:
+            found.append("the rules have never been evaluated")
+        elif status.evaluation.age > patience:
+            found.append(f"the rules were last evaluated {status.evaluation.age:.0f} s ago")
     return found

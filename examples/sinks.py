@@ -1,5 +1,6 @@
 """Real servers that stand where Slack and a mail server stand: for the demo and the tests."""
 
+import asyncio
 import json
 import socket
 import time
@@ -100,6 +101,8 @@ class MailSink:
 
     def __init__(self, tls: SSLContext | None = None, password: str = "") -> None:
         self.mails: list[EmailMessage] = []
+        self.mailboxes: list[str] = []  #: those of each mail, as the envelopes say
+        self.delay = 0.0  #: seconds before a mail is answered
         self.answers: list[str] = []  #: such as `451 later`, for the next messages; then all is well again
         self._password = password.encode()
         self._controller = Controller(
@@ -125,9 +128,11 @@ class MailSink:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Takes a mail; called by aiosmtpd."""
+        await asyncio.sleep(self.delay)
         if self.answers:
             return self.answers.pop(0)
         mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
+        self.mailboxes += envelope.rcpt_tos
         return "250 taken"

@@ -1,16 +1,16 @@
 """Records -> what a commit counts: log-derived series and error groups, with bounded label values."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from logging_core.stream import Change
 from rules import error_groups
+from rules.error_groups import NOWHERE, Sighting
 from rules.error_groups import Place as Place  # whoever counts records says where they are
-from rules.error_groups import Sighting
 from rules.fingerprint import OTHER, TEXT_LIMIT, Group, fingerprint, overflow
 from rules.promql.values import NAME
-from rules.record import Record
+from rules.record import Record, seconds, whole_second
 from rules.series import HISTORY, TOTAL, growth, series_labels, series_text
 
 if TYPE_CHECKING:
@@ -65,20 +65,26 @@ class Bounds:
         return group if known else overflow(service)
 
 
-def count_records(records: Sequence[tuple[Record, Place]], bounds: Bounds, now: float) -> list[Change]:
-    """The changes that count a batch, each record at its own second, within [now - HISTORY, now]."""
-    oldest, newest = now - HISTORY, now
-    counted: Counter[tuple[str, str, str, int]] = Counter()
-    errors: list[tuple[Record, Place, float]] = []
-    for record, place in records:
-        at = min(max(record.timestamp.timestamp(), oldest), newest)
-        counted[record.service, record.logger, record.level, int(at)] += 1
-        if record.level in ERROR_LEVELS:
-            errors.append((record, place, at))
+def count_records(records: Sequence[Record], places: Mapping[int, Place], bounds: Bounds, now: float) -> list[Change]:
+    """The changes that count a batch, each record at its own second, within [now - HISTORY, now].
+
+    `places` says of the errors among the records, by index, where their lines are.
+    """
+    counted = Counter([(each.service, each.logger, each.level, whole_second(each.timestamp)) for each in records])
     increments: Counter[tuple[str, int]] = Counter()
-    for (service, logger, level, second), count in counted.items():
+    for (service, logger, level, timestamp), count in counted.items():
+        second = int(_counted_at(timestamp, now))
         increments[_records_series(bounds, service, logger, level), second] += count
+    errors = [
+        (each, places.get(index, NOWHERE), _counted_at(each.timestamp, now))
+        for index, each in enumerate(records)
+        if each.level in ERROR_LEVELS
+    ]
     return _count_errors(errors, bounds, increments) + growth(increments)
+
+
+def _counted_at(timestamp: str, now: float) -> float:
+    return min(max(seconds(timestamp, now), now - HISTORY), now)
 
 
 def count_scanned(source: str, error_type: str, count: int, now: float) -> list[Change]:

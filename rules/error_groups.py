@@ -35,6 +35,9 @@ class Place:
         return f"{self.file}:{self.offset}" if self.offset >= 0 else ""
 
 
+NOWHERE = Place("", -1)
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """A group as it stands."""

@@ -16,9 +16,23 @@ class ErrorInfo(msgspec.Struct, gc=False):
 class Record(msgspec.Struct, gc=False):
     """The fields that counting, grouping and alerting look at; all others stay in the bytes."""
 
-    timestamp: datetime = datetime.fromtimestamp(0, UTC)  #: aware, UTC
+    timestamp: str = ""  #: ISO 8601; see `seconds`
     level: str = "INFO"
     logger: str = ""
     message: str = ""
     service: str = ""
     error: ErrorInfo | None = None
+
+
+def whole_second(timestamp: str) -> str:
+    """A timestamp without its fraction, if it is of the form that we write; so that many records share one text."""
+    return f"{timestamp[:19]}+00:00" if len(timestamp) == 32 and timestamp.endswith("+00:00") else timestamp
+
+
+def seconds(timestamp: str, default: float) -> float:
+    """Unix seconds; a timestamp without an offset is UTC, and what is no timestamp is the default."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return default
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

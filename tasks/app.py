@@ -1,10 +1,17 @@
 """The Celery application, `celery -A tasks`: queues by what waits for what; Redis' loss wedges nothing."""
 
+import logging
+import sys
+from typing import Any
+
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
-from tasks import schedule, settings
+from tasks import checks, schedule, settings
 
+logger = logging.getLogger(__name__)
 _settings = settings.load()
 
 app = Celery(
@@ -44,15 +51,31 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_transport_options={"global_keyprefix": "tocsin:celery:", "socket_keepalive": True},
+    # No retries: whoever sends has a second way, and the ingest task must not stand still longer than its lease.
+    broker_transport_options={"global_keyprefix": "tocsin:celery:", "socket_keepalive": True, "max_retries": 0},
     timezone="UTC",
     **schedule.configuration(_settings),
 )
 
 
+def send(task: str, *args: Any) -> bool:
+    """Sends a worker; False where the broker takes nothing now. Whoever calls has beat, or the due-set, behind it."""
+    try:
+        app.send_task(task, args=args, retry=False)
+    except (OperationalError, RedisError) as error:
+        logger.warning("the broker does not take %s: %s", task, type(error).__name__)
+        return False
+    return True
+
+
+@celeryd_init.connect
+def _refuse_mistakes(**_: object) -> None:
+    """A worker with mistakes in its files would fail at each task; it says so and ends, before it takes any."""
+    if mistakes := checks.mistakes(settings.load()):
+        sys.exit("\n".join(mistakes))
+
+
 @setup_logging.connect
 def _keep_logging(**_: object) -> None:
     """Celery leaves the root logger alone where somebody answers this signal."""
-    import logging
-
     logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")

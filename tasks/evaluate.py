@@ -18,10 +18,10 @@ from rules.engine import evaluate as readings_of
 from rules.error_groups import ErrorGroups
 from rules.errors import EvaluationError
 from rules.loader import load_rules
-from rules.model import AlertRule
+from rules.model import AlertRule, RuleGroup
 from rules.series import TOTAL, SeriesReader
 from tasks import settings, wiring
-from tasks.app import app
+from tasks.app import app, send
 from tasks.dispatch import routed_receivers, send_due
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,19 @@ REST = 0.05  #: seconds between two rounds, at least
 
 
 @cache
+def _groups() -> tuple[RuleGroup, ...]:
+    return load_rules(settings.load().rules.files)
+
+
+@cache
 def _rules() -> tuple[AlertRule, ...]:
-    return tuple(rule for group in load_rules(settings.load().rules.files) for rule in group.rules)
+    return tuple(rule for group in _groups() for rule in group.rules)
+
+
+@cache
+def _pace() -> float | None:
+    """Seconds between two rounds at most, as the fastest group of a rule file asks; None where none does."""
+    return min((group.interval for group in _groups() if group.interval), default=None)
 
 
 @cache
@@ -47,9 +58,10 @@ def _metrics() -> frozenset[str]:
 
 
 def wake(redis: Redis) -> None:
-    """Asks for an evaluation at once; one task is sent, however many ask."""
-    if EvaluationTurns(redis).want():
-        app.send_task("tasks.evaluate.evaluate")
+    """Asks for an evaluation at once; one task is sent, however many ask. Where none can be, the next one asks anew."""
+    turns = EvaluationTurns(redis)
+    if turns.want() and not send("tasks.evaluate.evaluate"):
+        turns.unwant()
 
 
 def wake_for(redis: Redis, changes: Iterable[Change]) -> None:
@@ -74,8 +86,8 @@ def evaluate() -> None:
                 break
     finally:
         turns.end(nonce)
-    if turns.wanted():  # the budget is spent, or it was asked for between the last look and the release
-        app.send_task("tasks.evaluate.evaluate")
+    if turns.wanted() and not send("tasks.evaluate.evaluate"):  # the budget is spent, or it was asked for meanwhile
+        turns.unwant()
 
 
 def _round(turns: EvaluationTurns, nonce: str) -> bool:
@@ -99,8 +111,15 @@ def _round(turns: EvaluationTurns, nonce: str) -> bool:
         "rules": len(_rules()),
         "alerts_firing": sum(alert.state is State.FIRING for alert in after.values()),
     }
-    turns.record(last, next_moment(after, readings), sorted(failed))
+    turns.record(last, _next_moment(next_moment(after, readings), now), sorted(failed))
     return True
+
+
+def _next_moment(pending: float | None, now: float) -> float | None:
+    """When the next round is wanted: the first pending alert has held, or the fastest group's interval is over."""
+    pace = _pace()
+    moments = [moment for moment in (pending, None if pace is None else now + pace) if moment is not None]
+    return min(moments, default=None)
 
 
 def _readings(now: float) -> tuple[dict[str, Held], set[str]]:
@@ -126,4 +145,4 @@ def _with_evidence(alert: Alert, before: Alert | None) -> Alert:
     group = ErrorGroups(wiring.redis_client()).get(alert.labels["group"])
     if group is None:
         return alert
-    return replace(alert, evidence=f"{group.place.file}:{group.place.offset}\n{group.sample}")
+    return replace(alert, evidence="\n".join(filter(None, (str(group.place), group.sample))))

@@ -1,13 +1,15 @@
 """Each worker's sign of life, written by a thread of its main process.
 
-key                       type    meaning                                              expiry
-tocsin:worker:<hostname>  string  JSON: name, pid, queues, started (Unix seconds)      LIFETIME
+key             type  meaning                                                                            expiry
+tocsin:workers  zset  JSON: name, pid, queues, started (Unix seconds) -> its last sign, by Redis' clock  none
+
+Signs older than LIFETIME are taken away by whoever gives the next one.
 """
 
 import os
 import time
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from celery.signals import worker_ready, worker_shutdown
@@ -17,7 +19,7 @@ from redis.retry import Retry
 
 from tasks import settings
 
-PREFIX = "tocsin:worker:"
+KEY = "tocsin:workers"
 INTERVAL = 1.0  #: seconds between two signs
 LIFETIME = 5  #: seconds; a worker silent for longer is dead
 
@@ -33,9 +35,15 @@ class Worker(msgspec.Struct, frozen=True):
 
 def workers(redis: Redis) -> list[Worker]:
     """The workers alive now, by name."""
-    keys = sorted(redis.scan_iter(match=f"{PREFIX}*", count=1000))
-    signs = redis.mget(keys) if keys else []
-    return [msgspec.json.decode(sign, type=Worker) for sign in signs if sign]
+    signs = cast("list[bytes]", redis.zrangebyscore(KEY, f"({_now(redis) - LIFETIME}", "+inf"))
+    found = [msgspec.json.decode(sign, type=Worker) for sign in signs]
+    latest = {worker.name: worker for worker in found}  # of one that was started again, the sign given last
+    return [latest[name] for name in sorted(latest)]
+
+
+def _now(redis: Redis) -> float:
+    seconds, micros = redis.time()
+    return seconds + micros / 1e6
 
 
 class Heart:
@@ -43,7 +51,6 @@ class Heart:
 
     def __init__(self, worker: Worker, redis: Redis) -> None:
         self._redis = redis
-        self._key = f"{PREFIX}{worker.name}"
         self._sign = msgspec.json.encode(worker)
         self._stopped = Event()
         self._thread = Thread(target=self._beat, name="tocsin-heartbeat", daemon=True)
@@ -54,18 +61,25 @@ class Heart:
         self._stopped.set()
         self._thread.join(timeout=LIFETIME)
         try:
-            self._redis.delete(self._key)
+            self._redis.zrem(KEY, self._sign)
         except RedisError:
-            pass  # it expires by itself
+            pass  # it grows too old by itself
 
     def _beat(self) -> None:
         while True:
             try:
-                self._redis.set(self._key, self._sign, ex=LIFETIME)
+                self._give_sign()
             except RedisError:
                 pass  # the next one may get through
             if self._stopped.wait(INTERVAL):
                 return
+
+    def _give_sign(self) -> None:
+        now = _now(self._redis)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.zremrangebyscore(KEY, "-inf", now - LIFETIME)
+        pipeline.zadd(KEY, {self._sign: now})
+        pipeline.execute()
 
 
 _heart: Heart | None = None

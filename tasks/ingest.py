@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import accumulate
 
 import msgspec
 import redis.exceptions
@@ -164,15 +165,18 @@ class Writer:
         # The journal keeps what is missing too: a crash before the commit must not make it look written.
         missing = {id_: self._journal.missing[id_] for id_ in self._counted.keys() & self._journal.missing.keys()}
         positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
-        records: list[tuple[Record, Place]] = []
+        records: list[Record] = []
+        places: dict[int, Place] = {}
         for entry in entries:
             written, counted = positions[entry.producer], self._counted[entry.producer]
             gap = entry.first - max(written, counted) - 1
             if gap > 0:  # the shipper said that it no longer has them, and they are not in the files either
                 _logger.error("%d records of %s are missing", gap, entry.service)
                 missing[entry.producer] = missing.get(entry.producer, 0) + gap
-            placed = self._append(entry, written)
-            records += placed[max(counted - entry.first + 1, 0) :]
+            decoded, placed = self._append(entry, written)
+            skipped = max(counted - entry.first + 1, 0)
+            places |= {len(records) + index - skipped: place for index, place in placed.items() if index >= skipped}
+            records += decoded[skipped:]
             positions[entry.producer] = max(written, entry.last)
             self._counted[entry.producer] = max(counted, entry.last)
         files = self._files.sync()
@@ -180,30 +184,33 @@ class Writer:
             marks = {producer: (last, now) for producer, last in positions.items()}
             self._journal.record(files, marks, missing=missing)
         changes = [Change("max", Keys().producer(id_), "missing", number) for id_, number in missing.items()]
-        changes += count_records(records, _bounds(int(now // _BOUNDS_FOR)), now)
+        changes += count_records(records, places, _bounds(int(now // _BOUNDS_FOR)), now)
         self._version = self._shard.commit(self._version, entries, changes, self._configured.ingest.lease)
         self._renewed = time.monotonic()
         _wake(changes)
         self._files.rotate()
 
-    def _append(self, entry: Entry, written: int) -> list[tuple[Record, Place]]:
-        """Append the records above the journal's mark; all of the entry's records, decoded, with their places."""
-        lines = [line + b"\n" for line in entry.body.removesuffix(b"\n").split(b"\n")] if entry.count else []
-        records = _decode(entry, lines)
+    def _append(self, entry: Entry, written: int) -> tuple[list[Record], dict[int, Place]]:
+        """Append what is above the journal's mark; all records of the entry, and where its errors are, by index."""
+        records = _decode(entry)
+        skip = max(written - entry.first + 1, 0)
+        if skip >= len(records):
+            return records, {}
         name = f"{entry.service}/app.log"
-        skip = min(max(written - entry.first + 1, 0), len(lines))
-        places = [Place(name, -1)] * skip
-        if skip < len(lines):
-            offset = self._files.append(name, b"".join(lines[skip:]) if skip else entry.body)
-            for line in lines[skip:]:
-                places.append(Place(name, offset))
-                offset += len(line)
-            errors = b"".join(
-                line for line, record in zip(lines[skip:], records[skip:], strict=True) if record.level in ERROR_LEVELS
-            )
-            if errors:
-                self._files.append(f"{entry.service}/errors.log", errors)
-        return list(zip(records, places, strict=True))
+        failed = [index for index, record in enumerate(records) if record.level in ERROR_LEVELS and index >= skip]
+        if not skip and not failed:  # nearly always: not a line of it is looked at
+            self._files.append(name, entry.body)
+            return records, {}
+        lines = _lines(entry.body)[skip:]
+        begins = [0, *accumulate(map(len, lines))]
+        start = self._files.append(name, b"".join(lines))
+        if failed:
+            self._files.append(f"{entry.service}/errors.log", b"".join(lines[index - skip] for index in failed))
+        return records, {index: Place(name, start + begins[index - skip]) for index in failed}
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line + b"\n" for line in body.removesuffix(b"\n").split(b"\n")]
 
 
 def _wake(changes: Sequence[Change]) -> None:
@@ -214,14 +221,14 @@ def _wake(changes: Sequence[Change]) -> None:
         _logger.warning("nobody was woken to evaluate: %s", error)
 
 
-def _decode(entry: Entry, lines: Sequence[bytes]) -> list[Record]:
+def _decode(entry: Entry) -> list[Record]:
     """The entry's records, one a line."""
     try:
         records = _decoder.decode_lines(entry.body)
     except msgspec.DecodeError:
         records = []
-    if len(records) != len(lines):
-        records = [_decode_line(line) for line in lines]
+    if len(records) != entry.count:
+        records = [_decode_line(line) for line in _lines(entry.body)] if entry.count else []
     for record in records:
         record.service = entry.service
     return records

@@ -1,13 +1,20 @@
-"""What has to be tidied up from time to time: orphaned spools, producers that are done, old seconds of the series."""
+"""What has to be tidied up from time to time: orphaned spools, producers that are done, what is old in the series and
+groups; sealed files are compressed.
+"""
 
 import logging
+import time
 
 from logging_core import stream
-from logging_core.handlers import spool_root_of
+from logging_core.compression import compress_sealed
 from logging_core.shipper import ship_orphans
-from rules.series import prune
+from logging_core.spool import spool_root
+from rules import error_groups, series
 from tasks import settings, wiring
 from tasks.app import app
+
+#: Seconds since the last line of a sealed file, at least; scans and others' shippers read it to its end meanwhile.
+COMPRESSED_AFTER = 60.0
 
 _logger = logging.getLogger(__name__)
 
@@ -16,8 +23,22 @@ _logger = logging.getLogger(__name__)
 def maintain() -> None:
     """Ship what dead applications of this host left, retire what is done, prune what is old."""
     client = wiring.redis_client()
-    shipped = ship_orphans(client, spool_root_of(settings.load().redis_url))
+    shipped = ship_orphans(client, spool_root(settings.load().redis_url))
     retired = stream.retire(client)
-    prune(client, wiring.now())
+    now = wiring.now()
+    series.prune(client, now)
+    error_groups.prune(client, now)
     if shipped or retired:
         _logger.info("shipped %d records of dead processes, retired %d producers", shipped, retired)
+
+
+@app.task(name="tasks.maintenance.compress")
+def compress() -> None:
+    """Compress what the writer of this host has sealed."""
+    configured = settings.load()
+    if configured.files.compress == "none":
+        return
+    min_age = max(COMPRESSED_AFTER, 2 * configured.scan.interval)
+    compressed = compress_sealed(configured.log_dir, time.time(), min_age=min_age)
+    if compressed:
+        _logger.info("compressed %d sealed files", compressed)

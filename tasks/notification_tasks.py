@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from alerts.errors import ReceiverError, ReceiverRejectedError
+from alerts.errors import ReceiverError, ReceiverRejectedError, ReceiverUnavailableError, ReceiverUncertainError
 from alerts.model import Alert, State, fingerprint
-from alerts.notification import Notification, next_attempt, notify
-from alerts.receivers.base import Receiver
+from alerts.notification import Notification, next_attempt, notify, still_true
+from alerts.receivers.base import Receiver, hand_over
 from alerts.store import AlertStore
+from rules.fingerprint import template
 from tasks import wiring
 from tasks.app import app
 from tasks.dispatch import routed_receivers, send_due
@@ -24,15 +25,25 @@ MAX_MESSAGE = 2000
 def deliver(notification_id: str) -> None:
     """Hands one notification to its receiver, if it is due and nobody else is at it."""
     store = AlertStore(wiring.redis_client())
-    notification = store.claim(notification_id, wiring.now())
+    now = wiring.now()
+    claimed = store.claim(notification_id, now)
+    if claimed is None:
+        return
+    if (until := store.held(claimed.receiver)) > now:
+        store.postpone(claimed, until)
+        return
+    notification = still_true(claimed, store.states([alert.fingerprint for alert in claimed.alerts]))
     if notification is None:
+        store.finish(claimed, "superseded", "no longer so when it could be told", now)
         return
     try:
-        _receiver(notification).deliver(notification, wiring.now())
+        hand_over(_receiver(notification), notification, now)
     except ReceiverError as error:
         _put_back(store, notification, error)
     else:
-        store.finish(notification, "delivered", "", wiring.now())
+        superseded = len(claimed.alerts) - len(notification.alerts)
+        reason = f"{superseded} alerts superseded" if superseded else ""
+        store.finish(notification, "delivered", reason, wiring.now())
 
 
 @app.task(name="tasks.notification_tasks.send_error_alert", ignore_result=True)
@@ -44,7 +55,13 @@ def send_error_alert(error_type: str, error_message: str, request_id: str | None
 
 
 def tell(labels: dict[str, str], annotations: dict[str, str], receivers: Sequence[Receiver]) -> None:
-    """Queues an alert that an application raised, for these receivers, unless it said the same within a minute."""
+    """Queues an alert that no rule made, for these receivers, unless the same was said within a minute.
+
+    What differs in a number, an id or a path alone is the same, as it is in error groups.
+    """
+    if not receivers:
+        logger.warning("nobody is told of %s: no receiver of the route takes it", labels["alertname"])
+        return
     labels = {name: _clean(value, MAX_LABEL) for name, value in labels.items()}
     annotations = {name: _clean(value, MAX_MESSAGE) for name, value in annotations.items()}
     now = wiring.now()
@@ -57,8 +74,9 @@ def tell(labels: dict[str, str], annotations: dict[str, str], receivers: Sequenc
         fired_at=now,
         value=1.0,
     )
-    said = f"{alert.fingerprint} {annotations['summary']} {[receiver.name for receiver in receivers]}"
-    AlertStore(wiring.redis_client()).queue_once(said, [notify(each.name, [alert], now) for each in receivers], now)
+    said = f"{alert.fingerprint} {template(annotations['summary'])} {[receiver.name for receiver in receivers]}"
+    notifications = [notify(each.name, [alert], now, momentary=True) for each in receivers]
+    AlertStore(wiring.redis_client()).queue_once(said, notifications, now)
     send_due()
 
 
@@ -72,13 +90,17 @@ def _receiver(notification: Notification) -> Receiver:
 def _put_back(store: AlertStore, notification: Notification, error: ReceiverError) -> None:
     now = wiring.now()
     due = next_attempt(notification, error, now)
+    uncertain = isinstance(error, ReceiverUncertainError)
+    if due is not None and isinstance(error, ReceiverUnavailableError) and error.retry_after:
+        store.hold(notification.receiver, due, now)
     if due is None:
-        outcome = "rejected" if isinstance(error, ReceiverRejectedError) else "given up"
+        outcome = "rejected" if isinstance(error, ReceiverRejectedError) else "uncertain" if uncertain else "given up"
         logger.error("notification %s to %s %s: %s", notification.id, notification.receiver, outcome, error)
         store.finish(notification, outcome, str(error), now)
     else:
         logger.warning("notification %s to %s waits: %s", notification.id, notification.receiver, error)
-        store.postpone(replace(notification, attempts=notification.attempts + 1), due)
+        again = replace(notification, attempts=notification.attempts + 1, uncertain=notification.uncertain + uncertain)
+        store.postpone(again, due)
 
 
 def _clean(text: str, limit: int) -> str:

@@ -1,17 +1,21 @@
 """Scans the configured log files for errors, from where the last scan stopped.
 
 Keys (those of positions and of due steps are in `rules/positions.py` and `recovery/due.py`):
-    tocsin:scan:lock    string  nonce of the scan that runs; expiry 20 s
-    tocsin:scan:events  hash    error type -> events so far; none
+    tocsin:scan:lock     string  nonce of the scan that runs; expiry 20 s
+    tocsin:scan:stopped  string  source and path of the file in which the last scan ran out of time; none
+    tocsin:scan:events   hash    error type -> events so far; none
 """
 
 import glob
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import redis
 from redis.exceptions import LockNotOwnedError
@@ -26,13 +30,14 @@ from rules.counters import count_scanned
 from rules.patterns import load_patterns
 from rules.positions import Position, Positions, opened
 from rules.scanner import CHUNK, Event, Scanner, read_chunk
+from rules.siblings import siblings
 from tasks import evaluate, settings, wiring
-from tasks.app import app
-from tasks.recover import recover
+from tasks.app import app, send
 from tasks.settings import RecoverySettings, ScanSource
 
 LOCK = "tocsin:scan:lock"
 LOCK_EXPIRY = 20.0  #: seconds
+STOPPED = "tocsin:scan:stopped"
 EVENTS = "tocsin:scan:events"
 BUDGET = 8.0  #: seconds of one scan; what is left waits for the next
 
@@ -54,7 +59,13 @@ def scan() -> None:
         except LockNotOwnedError:  # a host that stood still; the positions' revisions kept the scans apart
             logger.warning("the scan took longer than its lock")
     if not due.is_empty(client):
-        recover.delay()
+        send("tasks.recover.recover")
+
+
+class _File(NamedTuple):
+    source: str
+    path: str
+    positions: Positions
 
 
 class LogScan:
@@ -62,7 +73,6 @@ class LogScan:
 
     def __init__(self, client: redis.Redis, recovery: RecoverySettings, deadline: float) -> None:
         self._redis = client
-        self._positions = Positions(client)
         self._scanner = _scanner()
         self._runbooks = _runbooks(tuple(recovery.runbooks))
         self._targets = {CleanCache.name: [folder.name for folder in recovery.cache_folders]}
@@ -70,32 +80,45 @@ class LogScan:
         self._buffer = bytearray(CHUNK)
 
     def run(self, sources: Sequence[ScanSource]) -> None:
-        """Scan every file."""
-        for source, path in _files(sources):
-            self._scan(source, path)
+        """Scan every file, as far as there is time; the next scan begins behind the file where it ran out."""
+        files = sorted((file for source in sources for file in self._files(source)), key=_turn)
+        stopped = cast("bytes | None", self._redis.get(STOPPED))
+        first = bisect_right(files, stopped, key=_turn) if stopped else 0
+        for file in files[first:] + files[:first]:
+            self._scan(file)
+            if time.monotonic() >= self._deadline:
+                self._redis.set(STOPPED, _turn(file))
+                return
+        self._redis.delete(STOPPED)
 
-    def _scan(self, source: str, path: str, *, rotated: bool = False) -> None:
-        """Scan a file, after the one that rotation took from its place. No trouble with it stops the scan of others."""
-        try:
-            with opened(path) as fd:
-                position = self._positions.resume(fd, path)
-                old = None if rotated else self._positions.renamed(position)
-                if old:
-                    self._scan(source, old, rotated=True)
-                self._read(source, fd, position)
-        except FileNotFoundError:  # rotated away meanwhile: the next scan finds it
-            pass
-        except OSError as error:
-            logger.warning("a file is not scanned: %s", error)
+    def _files(self, source: ScanSource) -> list[_File]:
+        """The files that the source's globs name, and those beside them that rotation has left unread.
 
-    def _read(self, source: str, fd: int, position: Position) -> None:
+        What there was before a glob was looked at for the first time is history, and taken as read.
+        """
+        positions = Positions(self._redis, source.name)
+        if new := set(source.paths) - positions.begun():
+            present = _named(new)
+            for path in present | {sibling.path for sibling in siblings(present)}:
+                with _no_matter(), opened(path) as fd:
+                    positions.skip(fd, path)
+            positions.begin(new)
+        named = _named(source.paths)
+        paths = named | set(positions.behind(list(siblings(named)), named))
+        return [_File(source.name, path, positions) for path in paths]
+
+    def _scan(self, file: _File) -> None:
+        with _no_matter(), opened(file.path) as fd:
+            self._read(file, fd, file.positions.resume(fd, file.path))
+
+    def _read(self, file: _File, fd: int, position: Position) -> None:
         while time.monotonic() < self._deadline:
             chunk = read_chunk(fd, position.offset, cut=position.cut, buffer=self._buffer)
             if chunk is None:
                 return
-            found = _first_and_count(self._scanner.events(source, chunk))
+            found = _first_and_count(self._scanner.events(file.source, chunk))
             changes = self._changes(found, position.path)
-            moved = self._positions.advance(fd, position, chunk.end, cut=chunk.cut, changes=changes)
+            moved = file.positions.advance(fd, position, chunk.end, cut=chunk.cut, changes=changes)
             if moved is None:
                 return
             evaluate.wake_for(self._redis, changes)
@@ -116,10 +139,23 @@ class LogScan:
         return changes
 
 
-def _files(sources: Sequence[ScanSource]) -> Iterator[tuple[str, str]]:
-    for source in sources:
-        paths = {path for pattern in source.paths for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
-        yield from ((source.name, path) for path in sorted(paths))
+def _named(patterns: Iterable[str]) -> set[str]:
+    return {path for pattern in patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
+
+
+def _turn(file: _File) -> bytes:
+    return os.fsencode(f"{file.source}\0{file.path}")
+
+
+@contextmanager
+def _no_matter() -> Iterator[None]:
+    """No trouble with a file stops the scan of others."""
+    try:
+        yield
+    except FileNotFoundError:  # rotated away meanwhile: the next scan finds it
+        pass
+    except OSError as error:
+        logger.warning("a file is not scanned: %s", error)
 
 
 def _first_and_count(events: Iterator[Event]) -> dict[str, tuple[Event, int]]:

@@ -43,6 +43,7 @@ def entries(settings: Settings) -> dict[str, dict[str, Any]]:
         "evaluate": _every(settings.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
         "scan": _every(settings.scan.interval, "tasks.scan.scan", "scan"),
         "maintain": _every(60, "tasks.maintenance.maintain", "maintain"),
+        "compress": _every(60, "tasks.maintenance.compress", "maintain"),
     }
 
 

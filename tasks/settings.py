@@ -1,11 +1,15 @@
 """What an operator can set: one YAML file, overridden by `TOCSIN__SECTION__KEY`, plus the plain names users know."""
 
 import os
+import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from kombu.transport import TRANSPORT_ALIASES
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -28,12 +32,36 @@ PLAIN_NAMES = {
 }
 
 
+def _url_of(schemes: Collection[str], wanted: str) -> AfterValidator:
+    """Checks the form of URLs, with semicolons between them; the text of a mistake holds nothing of their passwords."""
+
+    def check(value: str) -> str:
+        for url in filter(None, value.split(";")):
+            try:
+                parts = urlsplit(url)
+                good = "://" in url and parts.scheme in schemes and parts.port != 0
+            except ValueError:  # a port that is no number, or half an IPv6 address
+                good = False
+            if not good:
+                raise ValueError(f"must be {wanted}")
+        return value
+
+    return AfterValidator(check)
+
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+RedisUrl = Annotated[str, _url_of(REDIS_SCHEMES, "a URL such as redis://HOST:PORT/0 (redis, rediss or unix)")]
+BrokerUrl = Annotated[
+    str, _url_of(TRANSPORT_ALIASES, "a URL of a broker that kombu knows, such as redis://HOST:PORT/0")
+]
+
+
 class RedisSettings(Section):
     """Where Redis is; without a URL, `tocsin up` starts an embedded server on loopback."""
 
-    url: str = ""  #: empty: embedded
+    url: RedisUrl = ""  #: empty: embedded
     port: int = Field(default=6390, ge=1, le=65535)  #: of the embedded server
-    broker_url: str = ""  #: Celery's broker; empty: the same Redis
+    broker_url: BrokerUrl = ""  #: Celery's broker; empty: the same Redis
 
 
 class IngestSettings(Section):
@@ -42,6 +70,14 @@ class IngestSettings(Section):
     budget: float = Field(default=5.0, gt=0, le=5.0)  #: one run of the ingest task, at most
     block: float = Field(default=0.2, gt=0)  #: one blocking read, at most
     lease: float = Field(default=5.0, gt=1.0)  #: how long a silent writer keeps its shard
+
+
+class FileSettings(Section):
+    """The record files: when one is sealed, and what becomes of it."""
+
+    max_bytes: int = Field(default=100 * 1024 * 1024, ge=1)  #: sealed at this size: `app.log` becomes `app.log.1`
+    backups: int = Field(default=7, ge=1, le=999)  #: sealed files that are kept of each; the oldest goes
+    compress: Literal["gzip", "none"] = "gzip"  #: of sealed files
 
 
 class RuleSettings(Section):
@@ -65,11 +101,19 @@ class ScanSource(Section):
     paths: list[str]  #: globs; `**` goes into folders
 
 
+def _of_different_names(named: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Names are what positions, cooldowns and permissions go by: two of one name would be one."""
+    names = [each.name for each in named]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"name repeated: {', '.join(repeated)}")
+    return named
+
+
 class ScanSettings(Section):
     """Scheduled scans of log files."""
 
     interval: float = Field(default=10.0, gt=0)  #: seconds
-    sources: tuple[ScanSource, ...] = ()
+    sources: Annotated[tuple[ScanSource, ...], AfterValidator(_of_different_names)] = ()
 
 
 class CacheFolder(Section):
@@ -86,7 +130,7 @@ class RecoverySettings(Section):
 
     runbooks: tuple[Path, ...] = ()  #: on top of those that ship with Tocsin
     cooldown: float = Field(default=300.0, ge=0)  #: seconds between two runs of one action on one target
-    cache_folders: tuple[CacheFolder, ...] = ()
+    cache_folders: Annotated[tuple[CacheFolder, ...], AfterValidator(_of_different_names)] = ()
 
 
 class WebSettings(Section):
@@ -105,9 +149,13 @@ class Settings(BaseSettings):
 
     log_dir: Path = Path("logs")  #: the record files
     data_dir: Path = Path(".tocsin")  #: the embedded Redis, process files
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"  #: of our own processes
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+    ] = "INFO"  #: of our own processes
     redis: RedisSettings = RedisSettings()
     ingest: IngestSettings = IngestSettings()
+    files: FileSettings = FileSettings()
     rules: RuleSettings = RuleSettings()
     alerts: AlertSettings = AlertSettings()
     scan: ScanSettings = ScanSettings()
@@ -168,11 +216,19 @@ def load() -> Settings:
         mistakes = [_mistake(each["loc"], each["msg"]) for each in error.errors(include_url=False)]
         raise ConfigError(mistakes) from None  # the error's own text quotes values, which may be secret
     except SettingsError as error:
-        raise ConfigError([str(error)]) from None
+        raise ConfigError([_not_json(str(error))]) from None
 
 
 def _file() -> Path:
     return Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))
+
+
+def _not_json(said: str) -> str:
+    """What pydantic says of a variable that it could not parse names the section alone."""
+    found = re.search(r'field "(\w+)"', said)
+    prefix = f"TOCSIN__{found[1]}".upper() if found else "TOCSIN__"
+    names = sorted(name for name in os.environ if name.upper().startswith(prefix))
+    return f"{' or '.join(names)}: a list or a section is given as JSON"
 
 
 def _mistake(location: tuple[int | str, ...], message: str) -> str:

@@ -39,6 +39,7 @@ class Status:
 
     delivery: Account
     workers: tuple[heartbeat.Worker, ...]
+    uptime: float | None  #: seconds since the oldest worker started; None: no worker lives
     beat_tick_age: float | None  #: seconds; None: beat has never run
     evaluation: Evaluation | None  #: None: nothing was evaluated yet
     scan_events: dict[str, int]  #: error type -> events found
@@ -49,6 +50,7 @@ class Status:
         """The status as JSON can hold it."""
         return {
             **self.delivery._asdict(),
+            "uptime": self.uptime,
             "workers": [msgspec.to_builtins(worker) for worker in self.workers],
             "beat": {"tick_age": self.beat_tick_age},
             "evaluation": self.evaluation and asdict(self.evaluation),
@@ -68,9 +70,11 @@ def gather(redis: Redis) -> Status:
     now = seconds + micros / 1e6
     tick = schedule.last_tick(redis)
     server = redis.info()
+    workers = tuple(heartbeat.workers(redis))
     return Status(
         delivery=account(redis),
-        workers=tuple(heartbeat.workers(redis)),
+        workers=workers,
+        uptime=max(0.0, now - min(worker.started for worker in workers)) if workers else None,
         beat_tick_age=None if tick is None else max(0.0, now - tick),
         evaluation=_evaluation(redis, now),
         scan_events=_counts(redis, "tocsin:scan:events"),

@@ -6,6 +6,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from alerts import config
+from alerts import receivers as receivers_of
+from alerts.receivers.base import Receiver
 from tasks import settings
 
 
@@ -19,6 +22,20 @@ def redis_client() -> redis.Redis:
         protocol=2,
         retry=Retry(NoBackoff(), 0),  # whoever calls knows better when to try again
     )
+
+
+def receivers(configured: settings.Settings) -> tuple[Receiver, ...]:
+    """Those who are told: from the alertmanager.yml, else Slack by `SLACK_WEBHOOK_URL`, else nobody.
+
+    Raises:
+        rules.errors.ConfigError: listing every mistake in the file.
+    """
+    chosen = configured.alerts
+    if chosen.config:
+        return receivers_of.build(config.load(chosen.config), chosen.config.parent)
+    if chosen.slack_webhook_url.get_secret_value():
+        return receivers_of.build(config.for_webhook(chosen.slack_webhook_url), configured.data_dir)
+    return ()
 
 
 def now() -> float:

@@ -10,9 +10,9 @@ from redis import RedisError
 from rich.console import Console
 
 from rules.errors import ConfigError
-from tasks import settings, wiring
+from tasks import checks, settings, wiring
 from tasks import status as stack_status
-from tocsin import checks, report, up
+from tocsin import report, up
 from tocsin.errors import OperatorError
 
 TROUBLE = 1
@@ -57,7 +57,7 @@ def _options(
 def up_command() -> None:
     """Run the whole stack in the foreground until Ctrl-C; a second Ctrl-C kills it."""
     configured = settings.load()
-    _refuse(checks.mistakes(configured))
+    _check(configured)
     up.run(configured, Console(soft_wrap=True, highlight=False, markup=False))
 
 
@@ -79,10 +79,12 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JS
 @app.command(epilog=EXIT_CODES)
 def check_config() -> None:
     """Read the settings and every file they name; print each mistake as FILE:LINE: key: what is wrong."""
-    _refuse(checks.mistakes(settings.load()))
+    _check(settings.load())
     typer.echo("no mistakes found")
 
 
-def _refuse(mistakes: list[str]) -> None:
-    if mistakes:
+def _check(configured: settings.Settings) -> None:
+    if mistakes := checks.mistakes(configured):
         raise ConfigError(mistakes)
+    for doubt in checks.doubts(configured):
+        typer.echo(f"warning: {doubt}", err=True)

@@ -78,7 +78,9 @@ def stack(settings: Settings) -> list[Program]:
     worker = [*celery, "worker", *level, "--without-gossip", "--without-mingle"]
     return [
         Program("ingest", [*worker, "-Q", "ingest", "-c", "2", "-n", "ingest@%h"]),
-        Program("worker", [*worker, "-Q", "evaluate,notify,scan,recover,maintain", "-c", "4", "-n", "worker@%h"]),
+        # Evaluation has a worker of its own: no slow receiver, and no long scan, may keep it from its turn.
+        Program("evaluate", [*worker, "-Q", "evaluate", "-c", "1", "-n", "evaluate@%h"]),
+        Program("worker", [*worker, "-Q", "notify,scan,recover,maintain", "-c", "4", "-n", "worker@%h"]),
         Program("beat", [*celery, "beat", *level]),
         Program("web", [*PYTHON, "-m", "dashboard"]),
     ]

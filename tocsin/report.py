@@ -23,6 +23,7 @@ def _delivery(status: Status) -> Iterator[tuple[str, str]]:
     yield "dropped", _counts(delivery.dropped)
     yield "refused", _counts(delivery.refused)
     yield "unknown", f"{delivery.unknown:,}"
+    yield "lost", f"{delivery.lost:,}"
     yield "writer", delivery.lease or "nobody"
 
 

@@ -97,6 +97,7 @@ def _bring_up(settings: Settings, watch: Watch, redis_programs: list[Program], s
     for program in stack:
         watch.supervisor.start(program.name)
     watch.until("ingest", lambda: _worker_lives("ingest", watch))
+    watch.until("evaluate", lambda: _worker_lives("evaluate", watch))
     watch.until("worker", lambda: _worker_lives("worker", watch))
     watch.until("beat", lambda: (schedule.last_tick(wiring.redis_client()) or 0.0) > since)
     watch.until("web", lambda: _web_is_healthy(settings))

@@ -72,7 +72,7 @@ class Watch:
                         raise OperatorError(self._obituary(state))
                 if time.monotonic() > deadline:
                     raise OperatorError(f"{name} is not ready after {PATIENCE:.0f} s; see {self.layout.log(name)}")
-        self.console.print(f"  {name:<7} ready after {self.elapsed:4.1f} s")
+        self.console.print(f"  {name:<8} ready after {self.elapsed:4.1f} s")
 
     def keep(self) -> None:
         """Keep everything running until StopRequested; what keeps dying is started again, since outages end."""
@@ -100,7 +100,10 @@ class Watch:
 
     def _obituary(self, state: ProgramState) -> str:
         log = self.layout.log(state.name)
-        lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+        try:
+            lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+        except OSError as error:  # it ended before it could print anything, or the disk is full
+            lines = [f"({error.strerror})"]
         return "\n    ".join([f"{state.name} keeps ending; the last lines of {log}:", *lines])
 
 

@@ -1,6 +1,7 @@
-"""Receivers, built from the configuration: one for each `slack_configs` and `email_configs` entry."""
+"""Receivers, built from the configuration: one for each `slack_configs` entry and each mailbox of `email_configs`."""
 
 from collections.abc import Iterator
+from email.utils import getaddresses
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -21,7 +22,10 @@ def _of_route(config: Config, folder: Path) -> Iterator[Receiver]:
     for index, slack in enumerate(receiver.slack_configs):
         yield _slack(f"{receiver.name}/slack/{index}", slack, config.defaults, folder)
     for index, email in enumerate(receiver.email_configs):
-        yield _email(f"{receiver.name}/email/{index}", email, config.defaults, folder)
+        # A server may refuse some mailboxes and take others: each has its own tries.
+        for number, (_, mailbox) in enumerate(getaddresses([email.to])):
+            name = f"{receiver.name}/email/{index}" + (f"/{number}" if number else "")
+            yield _email(name, mailbox, email, config.defaults, folder)
 
 
 def _slack(name: str, slack: SlackConfig, defaults: Global, folder: Path) -> SlackReceiver:
@@ -36,13 +40,14 @@ def _slack(name: str, slack: SlackConfig, defaults: Global, folder: Path) -> Sla
     )
 
 
-def _email(name: str, email: EmailConfig, defaults: Global, folder: Path) -> EmailReceiver:
+def _email(name: str, mailbox: str, email: EmailConfig, defaults: Global, folder: Path) -> EmailReceiver:
     own = _secret(email.auth_password, email.auth_password_file, folder)
     host, _, port = (email.smarthost or defaults.smtp_smarthost or "").rpartition(":")
     return EmailReceiver(
         name=name,
         send_resolved=email.send_resolved,
         to=email.to,
+        mailbox=mailbox,
         sender=email.sender or defaults.smtp_from or "",
         host=host.strip("[]"),
         port=int(port),

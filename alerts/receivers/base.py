@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from alerts.errors import ReceiverUnavailableError
+from alerts.errors import ReceiverError, ReceiverUnavailableError
 from alerts.notification import Notification
 
 MAX_REASON = 200  #: characters of a server's answer that go into an error
@@ -23,13 +23,35 @@ class Receiver(Protocol):
     def send_resolved(self) -> bool:
         """Whether the end of an alert is told too."""
 
+    def check(self) -> None:
+        """Looks at what it is made of, its secrets too, and sends nothing.
+
+        Raises:
+            ReceiverError: it cannot deliver anything as it is.
+        """
+
     def deliver(self, notification: Notification, now: float) -> None:
         """Hands the notification over; `now` in Unix seconds.
 
         Raises:
             ReceiverUnavailableError: for what may go well another time.
+            ReceiverUncertainError: for what may have gone well.
             ReceiverRejectedError: for what will not.
         """
+
+
+def hand_over(receiver: Receiver, notification: Notification, now: float) -> None:
+    """Delivers the notification, and lets nothing through but a `ReceiverError`.
+
+    Raises:
+        ReceiverError: any other error too; without its text, which may hold a secret.
+    """
+    try:
+        receiver.deliver(notification, now)
+    except ReceiverError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a library raises on odd input must not lose the notification
+        raise ReceiverUnavailableError(f"{receiver.name}: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +69,8 @@ class Secret:
             return self.file.read_text().strip()
         except OSError as error:
             raise ReceiverUnavailableError(f"cannot read {self.file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ReceiverUnavailableError(f"cannot read {self.file}: not UTF-8 text") from None
 
 
 NO_SECRET = Secret()

@@ -1,6 +1,6 @@
 """Slack, by incoming webhook (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -8,17 +8,20 @@ from urllib.parse import urlsplit
 
 import requests
 
-from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError
+from alerts.config import is_http_url
+from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError, ReceiverUncertainError
 from alerts.model import Alert, State
 from alerts.notification import Notification
 from alerts.receivers.base import Secret, reason
 
-TIMEOUT = (3.05, 10.0)  #: seconds to connect, and between two bytes of the answer
+TIMEOUT = (3.05, 30.0)  #: seconds to connect, and between two bytes of the answer
 MAX_ALERTS = 10  #: shown in full in one message
+MAX_BLOCKS = 30_000  #: characters of all alerts together, as they are sent; Slack refuses a message of 40,000
+MAX_LABEL = 300  #: of the value of one label
 MAX_TITLE = 1024
 MAX_EVIDENCE = 500
 MAX_TEXT = 1000  #: of one annotation
-TOO_MANY_REQUESTS = 429
+MAY_PASS = {408, 429}  #: answers below 500 after which another try may go well: timeout, too many requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +35,32 @@ class SlackReceiver:
     username: str | None = None
     icon_emoji: str | None = None
 
+    def check(self) -> None:
+        """Reads the URL; see `Receiver.check`."""
+        self._address()
+
     def deliver(self, notification: Notification, now: float) -> None:
         """Posts one message; see `Receiver.deliver`."""
-        url = self.url.read()
+        url = self._address()
         where = f"Slack at {urlsplit(url).hostname}"
         try:
             answer = requests.post(url, json=self._body(notification), timeout=TIMEOUT, allow_redirects=False)
+        except requests.ReadTimeout:
+            raise ReceiverUncertainError(f"{where}: no answer") from None
         except requests.RequestException as error:  # its text holds the URL, which is the secret
             raise ReceiverUnavailableError(f"{where}: {type(error).__name__}") from None
-        if answer.ok and not answer.is_redirect:
+        if requests.codes.ok <= answer.status_code < requests.codes.multiple_choices:
             return
         said = f"{where}: {answer.status_code} {reason(answer.content, url, urlsplit(url).path)}".rstrip()
-        if answer.status_code == TOO_MANY_REQUESTS or answer.status_code >= requests.codes.server_error:
+        if answer.status_code in MAY_PASS or answer.status_code >= requests.codes.server_error:
             raise ReceiverUnavailableError(said, retry_after=_retry_after(answer, now))
         raise ReceiverRejectedError(said)
+
+    def _address(self) -> str:
+        url = self.url.read()
+        if not is_http_url(url):
+            raise ReceiverUnavailableError(f"{self.url.file or 'api_url'}: must be an http or https URL")
+        return url
 
     def _body(self, notification: Notification) -> dict[str, Any]:
         own = {"channel": self.channel, "username": self.username, "icon_emoji": self.icon_emoji}
@@ -55,16 +70,17 @@ class SlackReceiver:
 def attachment(notification: Notification) -> dict[str, Any]:
     """The notification as one Slack attachment; nothing in it that came from a log can mention anyone or be a link."""
     title = escape(notification.title[:MAX_TITLE])
-    blocks = [_block(alert) for alert in notification.alerts[:MAX_ALERTS]]
-    if len(notification.alerts) > MAX_ALERTS:
-        blocks.append(f"+{len(notification.alerts) - MAX_ALERTS} more")
+    blocks = _blocks(notification.alerts[:MAX_ALERTS])
+    if len(notification.alerts) > len(blocks):
+        blocks.append(f"+{len(notification.alerts) - len(blocks)} more")
     return {
         "color": _color(notification),
         "title": title,
         "fallback": title,
         "text": "\n\n".join(blocks),
         "fields": [
-            {"title": name, "value": escape(value), "short": True} for name, value in _shared(notification).items()
+            {"title": name, "value": escape(value[:MAX_LABEL]), "short": True}
+            for name, value in _shared(notification).items()
         ],
         "mrkdwn_in": ["text"],
         "footer": "Tocsin",
@@ -79,8 +95,17 @@ def escape(text: str) -> str:
     return text.replace("://", ":\u200b//").replace("mailto:", "mailto\u200b:")
 
 
-def _block(alert: Alert) -> str:
-    return "\n".join(_lines(alert))
+def _blocks(alerts: Sequence[Alert]) -> list[str]:
+    """Those of the first alerts that have room, as they are sent: `&` alone becomes five characters."""
+    blocks: list[str] = []
+    room = MAX_BLOCKS
+    for alert in alerts:
+        block = "\n".join(_lines(alert))
+        room -= len(block)
+        if room < 0:
+            break
+        blocks.append(block)
+    return blocks
 
 
 def _lines(alert: Alert) -> Iterator[str]:
@@ -88,10 +113,8 @@ def _lines(alert: Alert) -> Iterator[str]:
     for name in ("summary", "description", "request_id"):
         if text := alert.annotations.get(name):
             yield escape(text[:MAX_TEXT])
-    labels = (
-        f"`{escape(name)}={escape(value)}`" for name, value in sorted(alert.labels.items()) if name != "alertname"
-    )
-    yield " ".join(labels)
+    labels = sorted((name, value) for name, value in alert.labels.items() if name != "alertname")
+    yield " ".join(f"`{escape(name)}={escape(value[:MAX_LABEL])}`" for name, value in labels)
     if alert.evidence and alert.state is State.FIRING:
         yield f"```{escape(alert.evidence[:MAX_EVIDENCE])}```"
 
@@ -113,15 +136,14 @@ def _shared(notification: Notification) -> dict[str, str]:
 def _retry_after(answer: requests.Response, now: float) -> float | None:
     """Seconds to wait: the header in seconds or as a date, else the body's `retry_after`."""
     header = answer.headers.get("Retry-After", "")
-    try:
-        return max(float(int(header)), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max(parsedate_to_datetime(header).timestamp() - now, 0.0)
-    except ValueError:
-        pass
-    try:
-        return max(float(int(answer.json()["retry_after"])), 0.0)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return None
+    ways: tuple[Callable[[], float], ...] = (
+        lambda: float(int(header)),
+        lambda: parsedate_to_datetime(header).timestamp() - now,
+        lambda: float(int(answer.json()["retry_after"])),
+    )
+    for read in ways:
+        try:
+            return max(read(), 0.0)
+        except (ValueError, KeyError, TypeError, OverflowError):
+            pass
+    return None

@@ -46,7 +46,7 @@ def mistakes(path):
 
 
 def test_receivers_inherit_what_they_do_not_say(file, tmp_path):
-    one, two, three, four = receivers.build(load(file(GOOD)), tmp_path)
+    one, two, three, other, four = receivers.build(load(file(GOOD)), tmp_path)
     (tmp_path / "slack.url").write_text("https://hooks.example/from-file\n")
     assert (one.name, one.send_resolved, one.channel, one.url.read()) == (
         "ops/slack/0",
@@ -63,6 +63,7 @@ def test_receivers_inherit_what_they_do_not_say(file, tmp_path):
         True,
         False,
     )
+    assert (other.name, other.mailbox, other.to) == ("ops/email/0/1", "b@example", "a@example, b@example")
     assert (four.sender, four.host, four.port, four.require_tls, four.hello) == (
         "me@example",
         "other",
@@ -142,6 +143,17 @@ def receiver(config):
             ["4: receivers[0].email_configs[0].headers: 'X Y' is no name of a header"],
         ),
         (
+            receiver("email_configs: [{to: 'a@b, <>', smarthost: 'm:99999', from: b}]"),
+            [
+                "4: receivers[0].email_configs[0].to: must be mailboxes, with commas between them",
+                "4: receivers[0].email_configs[0].smarthost: must be HOST:PORT",
+            ],
+        ),
+        (
+            receiver("slack_configs: [{api_url: 'https://[hooks.example/sesame'}]"),
+            ["4: receivers[0].slack_configs[0].api_url: must be an http or https URL"],
+        ),
+        (
             "global: {smtp_auth_password: sesame, smtp_auth_password_file: f}\n" + receiver(""),
             ["1: global.smtp_auth_password: smtp_auth_password and smtp_auth_password_file exclude each other"],
         ),
@@ -149,3 +161,21 @@ def receiver(config):
 )
 def test_each_mistake_is_named_with_its_line_and_key(file, text, expected):
     assert mistakes(file(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "wrong"),
+    [
+        (None, r"cannot read .*slack\.url: No such file"),
+        (b"https://h/\xff", r"cannot read .*slack\.url: not UTF-8 text"),
+        (b"https://[hooks.example/sesame", r"slack\.url: must be an http or https URL"),
+        (b"", r"slack\.url: must be an http or https URL"),
+    ],
+)
+def test_a_receiver_is_checked_with_its_secret(file, tmp_path, held, wrong):
+    one, *_ = receivers.build(load(file(GOOD)), tmp_path)
+    if held is not None:
+        (tmp_path / "slack.url").write_bytes(held)
+    with pytest.raises(ReceiverUnavailableError, match=wrong) as caught:
+        one.check()
+    assert "sesame" not in "".join(traceback.format_exception(caught.value))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError
-from alerts.receivers.base import Secret
+from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError, ReceiverUncertainError
+from alerts.receivers import email as email_receiver
+from alerts.receivers.base import Secret, hand_over
 from alerts.receivers.email import EmailReceiver
 from examples.sinks import MailSink
 
@@ -16,7 +17,12 @@ NOW = 1_800_000_000.0
 
 def receiver(smarthost, **own):
     host, _, port = smarthost.rpartition(":")
-    settings = {"to": "a@example.org, b@example.org", "sender": "Tocsin <tocsin@example.org>", "require_tls": False}
+    settings = {
+        "to": "a@example.org, b@example.org",
+        "mailbox": "a@example.org",
+        "sender": "Tocsin <tocsin@example.org>",
+        "require_tls": False,
+    }
     return EmailReceiver(name="ops/email/0", send_resolved=True, host=host, port=int(port), **settings | own)
 
 
@@ -114,3 +120,36 @@ def test_a_port_where_nobody_listens_is_unavailable(notification):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     refused(receiver(f"127.0.0.1:{port}"), notification(), ReceiverUnavailableError)
+
+
+def test_each_mailbox_gets_a_mail_of_its_own(mail, notification):
+    receiver(mail.smarthost, mailbox="b@example.org").deliver(notification(), NOW)
+    assert mail.mails[0]["To"] == "a@example.org, b@example.org"
+    assert mail.mailboxes == ["b@example.org"]
+
+
+def test_a_server_that_takes_its_time_over_the_mail_is_waited_for(monkeypatch, mail, notification):
+    monkeypatch.setattr(email_receiver, "TIMEOUT", 0.3)
+    mail.delay = 0.6
+    receiver(mail.smarthost).deliver(notification(), NOW)
+    assert len(mail.mails) == 1
+
+
+def test_a_mail_without_an_answer_may_have_been_taken(monkeypatch, mail, notification):
+    monkeypatch.setattr(email_receiver, "DATA_TIMEOUT", 0.1)
+    mail.delay = 0.5
+    assert refused(receiver(mail.smarthost), notification(), ReceiverUncertainError).endswith(": no answer to the mail")
+
+
+def test_a_password_that_cannot_be_sent_is_told_without_it(mail, notification):
+    one = receiver(mail.smarthost, username="me", password=Secret(SecretStr("gehäim-sesame")))
+    assert "not ASCII" in refused(one, notification(), ReceiverUnavailableError)
+
+
+def test_whatever_a_library_raises_becomes_a_failure_without_its_text(tls, notification):
+    with MailSink(tls, password="sesame") as sink:
+        login = {"username": "mé", "password": Secret(SecretStr("sesame")), "require_tls": True}
+        with pytest.raises(ReceiverUnavailableError) as caught:
+            hand_over(receiver(sink.smarthost, **login), notification(), NOW)
+    assert str(caught.value) == "ops/email/0: UnicodeEncodeError"
+    assert "sesame" not in "".join(traceback.format_exception(caught.value))

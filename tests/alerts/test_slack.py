@@ -6,8 +6,9 @@ from email.utils import formatdate
 import pytest
 from pydantic import SecretStr
 
-from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError
+from alerts.errors import ReceiverRejectedError, ReceiverUnavailableError, ReceiverUncertainError
 from alerts.model import State
+from alerts.receivers import slack as slack_receiver
 from alerts.receivers.base import Secret
 from alerts.receivers.slack import SlackReceiver, attachment
 from examples.sinks import Answer
@@ -76,6 +77,9 @@ def test_what_is_long_is_cut(alert, notification):
         (Answer(429, body='{"retry_after": 3, "ok": false, "error": "rate_limited"}'), 3),
         (Answer(503, {"Retry-After": "11"}), 11),
         (Answer(429), None),
+        (Answer(408), None),
+        (Answer(503, {"Retry-After": "9" * 400}), None),
+        (Answer(503, {"Retry-After": "Mon, 01 Jan 2026 00:00:00 +9999999999"}), None),
         (Answer(429, {"Retry-After": "soon"}, body='{"retry_after": Infinity}'), None),
         (Answer(500, body="try later"), None),
     ],
@@ -93,6 +97,26 @@ def test_what_slack_refuses_is_rejected_with_its_reason(slack, notification, sta
     slack.answers.append(Answer(status, body="no_service at /services/T0/B0/sesame"))
     error = refused(slack.url, notification(), ReceiverRejectedError)
     assert str(error) == f"Slack at 127.0.0.1: {status} no_service at <secret>"
+
+
+def test_an_answer_that_is_no_success_is_no_delivery(slack, notification):
+    slack.answers.append(Answer(304))
+    refused(slack.url, notification(), ReceiverRejectedError)
+
+
+def test_a_post_without_an_answer_may_have_been_taken(monkeypatch, notification):
+    monkeypatch.setattr(slack_receiver, "TIMEOUT", (3.05, 0.1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = refused(f"http://127.0.0.1:{silent.getsockname()[1]}/sesame", notification(), ReceiverUncertainError)
+    assert str(error) == "Slack at 127.0.0.1: no answer"
+
+
+def test_ten_noisy_alerts_are_shown_as_far_as_slack_takes_them(alert, notification):
+    noisy = [alert(service=f"s{n}" + "&" * 900, summary="<" * 1000, evidence=">" * 500) for n in range(10)]
+    shown = attachment(notification(*noisy))
+    assert len(str(shown)) < 40_000
+    more = int(shown["text"].rpartition("+")[2].removesuffix(" more"))
+    assert shown["text"].count("*NewErrorGroup*") + more == 10
 
 
 def test_a_redirect_is_not_followed_with_the_secret(slack, notification):

@@ -1,9 +1,11 @@
+import math
+
 import pytest
 from msgspec.structs import replace
 
 from alerts.evaluation import EvaluationTurns
 from alerts.model import State
-from alerts.store import CLAIM_LEASE, COALESCE, HAND_OUT_AGAIN, LOG, AlertStore
+from alerts.store import CLAIM_LEASE, COALESCE, HAND_OUT_AGAIN, LOG, STATE, AlertStore
 
 
 @pytest.fixture
@@ -85,3 +87,42 @@ def test_what_an_application_repeats_within_a_minute_is_queued_once(redis, store
     (mark, *_) = redis.scan_iter("tocsin:alerts:said:*")
     assert 0 < redis.ttl(mark) <= COALESCE
     assert store.hand_out(1001.0) == [one.id]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 0.1, -0.0, 1e300, 5e-324])
+def test_every_value_comes_back_as_it_was(store, nonce, alert, notification, value):
+    one = replace(alert(), value=value)
+    assert store.save([one], [], [notification(one)], nonce=nonce, now=1000.0)
+    (kept,) = store.alerts().values()
+    (due,) = store.hand_out(1000.0)
+    (told,) = store.claim(due, 1000.0).alerts
+    for back in (kept, told):
+        assert (back.value == value or (math.isnan(value) and math.isnan(back.value))) is True
+        assert math.copysign(1, back.value) == math.copysign(1, value)
+        assert replace(back, value=0.0) == replace(one, value=0.0)
+
+
+def test_a_state_that_cannot_be_read_is_dropped_and_hides_no_other(redis, store, nonce, alert, caplog):
+    one = alert()
+    assert store.save([one], [], [], nonce=nonce, now=1.0)
+    redis.hset(STATE, mapping={"null": '{"value":null}', "text": "no JSON"})
+    assert store.states([one.fingerprint, "null", "nowhere"]) == {one.fingerprint: one}
+    assert store.alerts() == {one.fingerprint: one}
+    assert redis.hkeys(STATE) == [one.fingerprint.encode()]
+    assert "the state of alert null cannot be read" in caplog.text
+
+
+def test_a_notification_that_cannot_be_read_is_dropped_and_logged(redis, store, queued):
+    redis.set(f"tocsin:alerts:notification:{queued.id}", "{}")
+    assert store.claim(queued.id, 1000.0) is None
+    assert store.hand_out(9000.0) == []
+    ((_, entry),) = redis.xrange(LOG)
+    assert (entry[b"id"].decode(), entry[b"outcome"]) == (queued.id, b"unreadable")
+
+
+def test_a_receiver_that_asked_for_a_rest_has_it_until_it_is_over(redis, store):
+    assert store.held("ops/slack/0") == 0.0
+    store.hold("ops/slack/0", 1060.5, 1000.0)
+    assert store.held("ops/slack/0") == 1060.5
+    assert store.held("ops/slack/1") == 0.0
+    assert 0 < redis.pttl("tocsin:alerts:hold:ops/slack/0") <= 60_500

@@ -51,7 +51,8 @@ def web_without_redis() -> Iterator[Served]:
 def alive(redis) -> Iterator[None]:
     seconds, _ = redis.time()
     redis.set(schedule.TICK_KEY, seconds)
-    queues = ("evaluate", "ingest", "notify", "recover", "scan")
+    redis.hset("tocsin:evaluate:last", mapping={"at": seconds, "duration_ms": 1.5, "rules": 4, "alerts_firing": 0})
+    queues = ("evaluate", "ingest", "maintain", "notify", "recover", "scan")
     heart = heartbeat.Heart(heartbeat.Worker(name="worker@a", pid=1, queues=queues, started=0.0), redis)
     while not heartbeat.workers(redis):
         pass

@@ -6,7 +6,7 @@ from redis import Redis
 
 from logging_core.stream import Change
 from rules.counters import MAX_GROUPS, MAX_LOGGERS, MAX_SERVICES, Bounds, Place, count_records, count_scanned
-from rules.error_groups import ErrorGroups
+from rules.error_groups import NOWHERE, ErrorGroups
 from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
 from rules.series import BORN, CHANGED, IDLE_EXPIRY, SECOND, TOTAL, prune
@@ -17,9 +17,26 @@ NOW = 1_800_000_000.75
 
 
 def record(message: str = "hello", *, at: float = NOW, **fields: object) -> tuple[Record, Place]:
-    stamp = datetime.fromtimestamp(at, UTC)
+    stamp = datetime.fromtimestamp(at, UTC).isoformat()
     named = {"service": "shop", "logger": "api"} | fields
     return Record(timestamp=stamp, message=message, **named), Place("shop/app.log", 0)  # type: ignore[arg-type]
+
+
+def count(batch: Sequence[tuple[Record, Place]]) -> list[Change]:
+    places = {index: place for index, (_, place) in enumerate(batch)}
+    return count_records([each for each, _ in batch], places, Bounds(), NOW)
+
+
+@pytest.mark.parametrize("timestamp", ["", "never", "2027-13-01T00:00:00+00:00"])
+def test_a_record_without_a_time_counts_now(redis: Redis, commit: Commit, timestamp: str) -> None:
+    commit(count([(Record(service="shop", timestamp=timestamp), NOWHERE)]))
+    assert redis.hkeys(CHANGED) == [b"1800000000"]
+
+
+@pytest.mark.parametrize("timestamp", ["2027-01-15T07:59:50", "2027-01-15T07:59:50Z", "2027-01-15T15:59:50.5+08:00"])
+def test_any_iso_time_will_do_and_without_an_offset_it_is_utc(redis: Redis, commit: Commit, timestamp: str) -> None:
+    commit(count([(Record(service="shop", timestamp=timestamp), NOWHERE)]))
+    assert redis.hkeys(CHANGED) == [b"1799999990"]
 
 
 def totals(redis: Redis) -> dict[str, int]:
@@ -27,7 +44,7 @@ def totals(redis: Redis) -> dict[str, int]:
 
 
 def test_every_record_is_counted_at_its_own_second(redis: Redis, commit: Commit) -> None:
-    commit(count_records([record(), record(), record(at=NOW - 9)], Bounds(), NOW))
+    commit(count([record(), record(), record(at=NOW - 9)]))
     series = b'log_records_total{level="INFO",logger="api",service="shop"}'
     assert redis.hgetall(TOTAL) == {series: b"3"}
     assert redis.hgetall(BORN) == {series: b"1799999990"}
@@ -42,14 +59,14 @@ def test_every_record_is_counted_at_its_own_second(redis: Redis, commit: Commit)
 def test_a_record_from_outside_the_history_counts_at_its_border(
     redis: Redis, commit: Commit, at: float, second: int
 ) -> None:
-    commit(count_records([record(at=at)], Bounds(), NOW))
+    commit(count([record(at=at)]))
     assert redis.hkeys(CHANGED) == [str(second).encode()]
 
 
 def test_errors_are_counted_by_group_and_kept_with_their_place(redis: Redis, commit: Commit) -> None:
     error = ErrorInfo(type="KeyError")
     batch = [record(f"no order {n}", level="ERROR", error=error, at=NOW - n)[0] for n in range(3)]
-    commit(count_records([(each, Place("shop/app.log", n)) for n, each in enumerate(batch)], Bounds(), NOW))
+    commit(count([(each, Place("shop/app.log", n)) for n, each in enumerate(batch)]))
     group = ErrorGroups(redis).get(fingerprint(batch[0]).id)
     assert group
     assert (group.count, group.template, group.place) == (3, "no order <*>", Place("shop/app.log", 2))
@@ -62,19 +79,19 @@ def test_errors_are_counted_by_group_and_kept_with_their_place(redis: Redis, com
 
 @pytest.mark.parametrize(("level", "errors"), [("INFO", 0), ("WARNING", 0), ("ERROR", 1), ("CRITICAL", 1)])
 def test_errors_are_the_records_of_level_error_and_above(level: str, errors: int) -> None:
-    changes = count_records([record(level=level)], Bounds(), NOW)
+    changes = count([record(level=level)])
     assert sum(change.key == TOTAL and change.field.startswith("log_errors_total") for change in changes) == errors
 
 
 def test_a_level_that_nobody_knows_counts_as_other(redis: Redis, commit: Commit) -> None:
-    commit(count_records([record(level="CHATTY")], Bounds(), NOW))
+    commit(count([record(level="CHATTY")]))
     assert totals(redis) == {'log_records_total{level="other",logger="api",service="shop"}': 1}
 
 
 def test_further_services_and_loggers_become_other(redis: Redis, commit: Commit) -> None:
     batch = [record(service=f"s{n}") for n in range(MAX_SERVICES + 3)]
     batch += [record(service="s0", logger=f"l{n}") for n in range(MAX_LOGGERS + 3)]
-    commit(count_records(batch, Bounds(), NOW))
+    commit(count(batch))
     counted = totals(redis)
     assert counted['log_records_total{level="INFO",logger="api",service="other"}'] == 3
     assert counted['log_records_total{level="INFO",logger="other",service="s0"}'] == 4
@@ -82,14 +99,14 @@ def test_further_services_and_loggers_become_other(redis: Redis, commit: Commit)
 
 def test_further_groups_become_the_services_overflow(redis: Redis, commit: Commit) -> None:
     batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS + 3)]
-    commit(count_records(batch, Bounds(), NOW))
+    commit(count(batch))
     group = ErrorGroups(redis).get(overflow("shop").id)
     assert group
     assert (group.count, group.error_type) == (3, "other")
 
 
 def test_bounds_know_what_redis_knows(redis: Redis, commit: Commit) -> None:
-    commit(count_records([record(service=f"s{n}") for n in range(MAX_SERVICES)], Bounds(), NOW))
+    commit(count([record(service=f"s{n}") for n in range(MAX_SERVICES)]))
     bounds = Bounds.load(redis)
     assert bounds.service("s7") == "s7"
     assert bounds.service("new") == "other"
@@ -98,7 +115,7 @@ def test_bounds_know_what_redis_knows(redis: Redis, commit: Commit) -> None:
 
 def test_what_is_forgotten_makes_room_for_new_groups(redis: Redis, commit: Commit) -> None:
     batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS)]
-    commit(count_records(batch, Bounds(), NOW))
+    commit(count(batch))
     new = fingerprint(record("on fire", level="CRITICAL")[0])
     assert Bounds.load(redis).group(new, "shop") == overflow("shop")
     prune(redis, NOW + IDLE_EXPIRY)
@@ -106,7 +123,7 @@ def test_what_is_forgotten_makes_room_for_new_groups(redis: Redis, commit: Commi
 
 
 def test_a_large_batch_gives_few_changes() -> None:
-    assert len(count_records([record(f"user {n}") for n in range(10_000)], Bounds(), NOW)) == 5
+    assert len(count([record(f"user {n}") for n in range(10_000)])) == 5
 
 
 def test_what_a_scan_found_is_counted_now(redis: Redis, commit: Commit) -> None:

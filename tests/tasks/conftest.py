@@ -6,8 +6,16 @@ from examples.sinks import MailSink, SlackSink
 from logging_core.stream import Change
 from rules.series import growth, series_text
 from tasks import dispatch, evaluate, settings, wiring
+from tasks.app import app
 
-CACHED = (dispatch.routed_receivers, evaluate._rules, evaluate._metrics, evaluate._series)
+CACHED = (
+    dispatch.routed_receivers,
+    evaluate._groups,
+    evaluate._pace,
+    evaluate._rules,
+    evaluate._metrics,
+    evaluate._series,
+)
 
 
 @pytest.fixture
@@ -43,6 +51,20 @@ def configured(monkeypatch, tmp_path) -> Iterator[Callable[..., None]]:
     yield configure
     for function in CACHED:
         function.cache_clear()
+
+
+@pytest.fixture
+def broker_away() -> Iterator[Callable[[], None]]:
+    """Takes the broker away; calling it brings it back."""
+    kept = app.conf.broker_url
+
+    def turn(url: str) -> None:
+        app.conf.broker_url = url
+        app._after_fork()  # the pooled connections are forgotten
+
+    turn("redis://127.0.0.1:1/0")
+    yield lambda: turn(kept)
+    turn(kept)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 from alerts.evaluation import AT
 from tasks.dispatch import sweep
+from tasks.evaluate import evaluate
+
+PACED = "groups: [{name: slow}, {name: medium, interval: 9s}, {name: fast, interval: 7s}]\n"
 
 
 def test_the_sweep_wakes_evaluation_when_a_pending_alert_has_held(redis):
@@ -17,3 +20,9 @@ def test_the_sweep_sends_one_worker_for_what_is_due(redis):
     sweep()
     sweep()
     assert redis.llen("tocsin:celery:notify") == 1
+
+
+def test_the_sweep_wakes_evaluation_when_the_pace_of_the_fastest_group_is_over(redis, configured):
+    configured(rules=PACED)
+    evaluate()
+    assert 0 < float(redis.get(AT)) - redis.time()[0] <= 8

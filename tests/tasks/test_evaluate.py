@@ -1,9 +1,15 @@
+import math
+import time
+
 import pytest
 
 from alerts.evaluation import AT, FAILURES, LAST, LOCK, WANTED
 from alerts.model import State
 from alerts.store import AlertStore
 from logging_core.stream import Change
+from rules import error_groups
+from rules.error_groups import Place, Sighting
+from rules.fingerprint import Group
 from tasks.evaluate import evaluate, wake_for
 
 FEW = """\
@@ -47,9 +53,20 @@ def test_the_first_error_of_a_new_group_fires_with_the_line_behind_it(redis, con
     assert redis.zcard("tocsin:alerts:due") == 2
     assert redis.llen("tocsin:celery:notify") == 2
     assert {name: float(redis.hget(LAST, name)) for name in ("rules", "alerts_firing")} == {
-        "rules": 3,
+        "rules": 4,
         "alerts_firing": 1,
     }
+
+
+def test_evidence_whose_place_is_not_known_is_the_line_alone(redis, configured, alertmanager, count_errors):
+    configured(alertmanager=alertmanager)
+    group = Group("abc", "shop", "ValueError", "bad *")
+    for change in error_groups.changes(group, Sighting(1.0, 1.0, "bad 17", Place("shop/app.log", -1))):
+        redis.hset(change.key, change.field, change.value)
+    count_errors(1, service="shop", error_type="ValueError", group="abc")
+    evaluate()
+    (alert,) = AlertStore(redis).alerts().values()
+    assert alert.evidence == "bad 17"
 
 
 def test_what_keeps_firing_is_told_once_and_its_end_to_those_who_ask(
@@ -126,3 +143,27 @@ def test_without_a_receiver_alerts_are_evaluated_and_it_is_said_once(configured,
     evaluate()
     assert alerts()["FewErrors"].state is State.FIRING
     assert caplog.text.count("no receiver is configured") == 1
+
+
+def test_a_value_beyond_all_numbers_is_kept_and_told(redis, configured, alertmanager, count_errors, alerts):
+    configured(alertmanager=alertmanager, rules=FEW.replace("< 3,", "/ 0 > 1,"))
+    count_errors(1, service="shop")
+    for _ in range(3):
+        evaluate()
+    assert alerts()["FewErrors"].value == math.inf
+    assert redis.zcard("tocsin:alerts:due") == 2
+
+
+def test_a_broker_that_is_away_ends_nothing_and_the_next_commit_asks_anew(
+    redis, configured, count_errors, broker_away, caplog
+):
+    configured(rules=FEW)
+    changes = count_errors(1, service="shop")
+    started = time.monotonic()
+    wake_for(redis, changes)
+    assert time.monotonic() - started < 2  # less than the writer's lease
+    assert not redis.exists(WANTED)
+    assert "the broker does not take tasks.evaluate.evaluate" in caplog.text
+    broker_away()
+    wake_for(redis, changes)
+    assert redis.llen(QUEUE) == 1

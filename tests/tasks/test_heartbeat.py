@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 import redis as redis_py
 from redis.backoff import NoBackoff
@@ -5,6 +6,7 @@ from redis.retry import Retry
 
 from tasks import heartbeat
 from tasks.heartbeat import Heart, Worker
+from tests.waiting import wait_until
 
 WORKER = Worker(name="ingest@a", pid=7, queues=("ingest",), started=1.5)
 
@@ -25,7 +27,34 @@ def test_a_worker_is_seen_while_its_heart_beats(redis):
 def test_a_worker_that_dies_without_a_word_is_forgotten(redis):
     heart = Heart(WORKER, redis)
     _until_seen(redis)
-    assert 0 < redis.ttl(f"{heartbeat.PREFIX}{WORKER.name}") <= heartbeat.LIFETIME
+    heart._stopped.set()
+    heart._thread.join()
+    (sign,) = redis.zrange(heartbeat.KEY, 0, -1)
+    redis.zincrby(heartbeat.KEY, -heartbeat.LIFETIME, sign)
+    assert heartbeat.workers(redis) == []
+    other = Heart(Worker(name="scan@a", pid=8, queues=("scan",), started=2.5), redis)
+    _until_seen(redis)
+    assert redis.zcard(heartbeat.KEY) == 1
+    other.stop()
+
+
+def test_a_worker_that_was_killed_and_started_again_is_one(redis):
+    before = Heart(msgspec.structs.replace(WORKER, pid=6, started=0.5), redis)
+    _until_seen(redis)
+    before._stopped.set()
+    before._thread.join()
+    heart = Heart(WORKER, redis)
+    wait_until(lambda: redis.zcard(heartbeat.KEY) == 2)
+    assert heartbeat.workers(redis) == [WORKER]
+    heart.stop()
+
+
+def test_the_workers_are_found_without_a_look_at_other_keys(redis):
+    heart = Heart(WORKER, redis)
+    _until_seen(redis)
+    redis.config_resetstat()
+    heartbeat.workers(redis)
+    assert not {"cmdstat_scan", "cmdstat_keys"} & redis.info("commandstats").keys()
     heart.stop()
 
 

@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from alerts.notification import Notification
+from alerts.stored import decode
 from recovery import due
+from recovery.guard import Guard
 from recovery.journal import Journal
 from recovery.model import Cause, Outcome, Plan, Step
-from tasks import settings
+from tasks import dispatch, settings
 from tasks.recover import recover
-from tasks.settings import CacheFolder, RecoverySettings, Settings
+from tasks.settings import AlertSettings, CacheFolder, RecoverySettings, Settings
 
 CAUSE = Cause("DiskSpace", "shop", "/var/log/app.log", 42)
+STEP = Step("clean_cache", "thumbs", CAUSE)
 
 
 @pytest.fixture
@@ -49,6 +53,19 @@ def test_a_full_folder_is_cleaned_and_the_step_struck_off(redis: Redis, cache: P
     assert due.is_empty(redis)
 
 
+def test_a_step_whose_attempt_was_killed_stays_due_until_it_is_decided(redis: Redis, cache: Path) -> None:
+    fill(cache)
+    queue(redis, "thumbs")
+    Guard(redis, 300).admit(STEP)  # an attempt that was killed
+    recover()
+    assert not due.is_empty(redis)
+    assert Journal(redis).refusals() == {}
+    redis.delete("tocsin:recovery:running:thumbs")  # its lease has run out
+    recover()
+    assert Journal(redis).outcomes() == {Outcome.HEALED: 1}
+    assert due.is_empty(redis)
+
+
 def test_within_the_cooldown_it_is_not_cleaned_again(redis: Redis, cache: Path) -> None:
     for _ in range(2):
         fill(cache)
@@ -65,4 +82,27 @@ def test_a_folder_that_is_no_longer_configured_is_left_alone(redis: Redis, cache
     recover()
     assert len(list(cache.iterdir())) == 20
     assert Journal(redis).refusals() == {"not_allowed:clean_cache:tiles": 1}
+    assert due.is_empty(redis)
+
+
+@pytest.mark.parametrize("young", [True, False])
+def test_what_was_not_healed_is_told_to_people(redis: Redis, cache: Path, monkeypatch, slack, young) -> None:
+    told = AlertSettings(slack_webhook_url=slack.url)
+    chosen = settings.load().model_copy(update={"alerts": told})
+    monkeypatch.setattr(settings, "load", lambda: chosen)
+    dispatch.routed_receivers.cache_clear()
+    if young:
+        (cache / "big").write_bytes(b"x" * 5000)
+    else:
+        cache.rename(cache.with_name("gone"))
+    queue(redis, "thumbs")
+    recover()
+    dispatch.routed_receivers.cache_clear()
+    (body,) = (redis.get(key) for key in redis.scan_iter("tocsin:alerts:notification:*"))
+    (alert,) = decode(body, Notification).alerts
+    assert (alert.name, alert.labels["target"], alert.labels["outcome"]) == (
+        "RecoveryFailed",
+        "thumbs",
+        "not_healed" if young else "failed",
+    )
     assert due.is_empty(redis)

@@ -28,13 +28,25 @@ def recovery(tmp_path: Path) -> RecoverySettings:
 
 @pytest.fixture
 def run(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
-    """Scan `*.log*` in the test's folder; answers the events so far, by type."""
+    """Scan `*.log*` in the test's folder, which was empty before; answers the events so far, by type."""
+    run = scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])])
+    run()
+    return run
 
+
+def scanner_of(redis: Redis, recovery: RecoverySettings, sources: list[ScanSource], budget: float = 8) -> Scan:
     def run() -> dict[str, int]:
-        source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
-        LogScan(redis, recovery, time.monotonic() + 8).run([source])
+        LogScan(redis, recovery, time.monotonic() + budget).run(sources)
         return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:scan:events").items()}
 
+    return run
+
+
+@pytest.fixture
+def narrow(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
+    """Likewise, of `app.log` alone."""
+    run = scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "app.log")])])
+    run()
     return run
 
 
@@ -78,22 +90,108 @@ def test_rotation_loses_and_repeats_nothing(run: Scan, tmp_path: Path) -> None:
         assert run() == {"Timeout": expected}
 
 
-def test_a_file_rotated_out_of_the_globs_is_finished_first(run: Scan, tmp_path: Path) -> None:
+def test_a_file_rotated_out_of_the_globs_is_finished(narrow: Scan, tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     append(log, TIMED_OUT)
-    run()
+    narrow()
     append(log, DISK_FULL)
     log.rename(tmp_path / "app.old")
     append(log, TIMED_OUT)
-    assert run() == {"Timeout": 2, "DiskSpace": 1}
+    assert narrow() == {"Timeout": 2, "DiskSpace": 1}
 
 
-def test_a_truncated_file_is_read_from_its_start(run: Scan, tmp_path: Path) -> None:
+def test_two_rotations_between_scans_lose_nothing(narrow: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT)
+    narrow()
+    append(log, TIMED_OUT)
+    log.rename(tmp_path / "app.log.1")
+    append(log, TIMED_OUT * 5)
+    (tmp_path / "app.log.1").rename(tmp_path / "app.log.2")
+    log.rename(tmp_path / "app.log.1")
+    append(log, TIMED_OUT)
+    assert narrow() == narrow() == {"Timeout": 8}
+
+
+def test_a_writer_that_holds_on_to_the_old_file_is_heard(narrow: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    with log.open("ab", buffering=0) as held:
+        held.write(TIMED_OUT)
+        narrow()
+        log.rename(tmp_path / "app.old")
+        append(log, TIMED_OUT)
+        assert narrow() == {"Timeout": 2}
+        held.write(TIMED_OUT)
+        assert narrow() == {"Timeout": 3}
+
+
+def test_rotation_by_copy_and_truncation_loses_and_repeats_nothing(narrow: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT * 20)
+    narrow()
+    append(log, TIMED_OUT)
+    (tmp_path / "app.log.1").write_bytes(log.read_bytes())
+    log.write_bytes(TIMED_OUT[:-1] + b" again\n")
+    assert narrow() == narrow() == {"Timeout": 22}
+
+
+def test_a_file_written_anew_is_read_from_its_start(run: Scan, tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     append(log, TIMED_OUT * 3)
     run()
-    log.write_bytes(TIMED_OUT)
+    log.write_bytes(b"anew: " + TIMED_OUT)
     assert run() == {"Timeout": 4}
+
+
+def test_what_was_cut_off_a_file_is_not_counted_again(run: Scan, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, TIMED_OUT * 1000)
+    run()
+    os.truncate(log, len(TIMED_OUT) * 999)
+    assert run() == {"Timeout": 1000}
+    append(log, TIMED_OUT * 3)
+    assert run() == {"Timeout": 1003}
+
+
+def test_history_is_not_now(redis: Redis, recovery: RecoverySettings, tmp_path: Path) -> None:
+    append(tmp_path / "app.log", DISK_FULL * 500)
+    append(tmp_path / "app.log.1", DISK_FULL * 500)
+    run = scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "*.log")])])
+    assert run() == {}
+    assert due.is_empty(redis)
+    append(tmp_path / "app.log", TIMED_OUT)
+    append(tmp_path / "new.log", TIMED_OUT)
+    append(tmp_path / "app.log.1", TIMED_OUT)
+    assert run() == {"Timeout": 3}
+    later = scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "*.log"), f"{tmp_path}/*.txt"])])
+    append(tmp_path / "old.txt", TIMED_OUT)
+    assert later() == {"Timeout": 3}
+    append(tmp_path / "old.txt", TIMED_OUT)
+    assert later() == {"Timeout": 4}
+
+
+def test_a_file_of_two_sources_counts_for_both(redis: Redis, recovery: RecoverySettings, tmp_path: Path) -> None:
+    sources = [ScanSource(name=name, paths=[str(tmp_path / "*.log")]) for name in ("one", "two")]
+    run = scanner_of(redis, recovery, sources)
+    run()
+    append(tmp_path / "app.log", TIMED_OUT)
+    run()
+    assert {text.decode().rpartition("=")[2] for text in redis.hkeys(TOTAL)} == {'"one"}', '"two"}'}
+
+
+def test_a_backlog_in_one_file_does_not_starve_the_others(
+    redis: Redis, recovery: RecoverySettings, run: Scan, tmp_path: Path
+) -> None:
+    for name in ("a.log", "b.log", "c.log"):
+        append(tmp_path / name, TIMED_OUT)
+    hurried = scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])], budget=0)
+    turns = []
+    for _ in range(4):
+        hurried()
+        turns.append(Path(os.fsdecode(redis.get(scanning.STOPPED).partition(b"\0")[2])).name)
+    assert turns == ["a.log", "b.log", "c.log", "a.log"]
+    assert run() == {"Timeout": 3}
+    assert not redis.exists(scanning.STOPPED)
 
 
 def test_a_file_of_many_chunks_is_counted_whole(run: Scan, tmp_path: Path) -> None:
@@ -117,7 +215,7 @@ def test_a_file_may_have_any_name(redis: Redis, run: Scan, tmp_path: Path) -> No
 
 def test_a_scan_out_of_time_goes_on_next_time(redis: Redis, run: Scan, tmp_path: Path, recovery) -> None:
     append(tmp_path / "app.log", TIMED_OUT)
-    source = ScanSource(name="shop", paths=[str(tmp_path / "*.log")])
+    source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
     LogScan(redis, recovery, time.monotonic()).run([source])
     assert not redis.exists("tocsin:scan:events")
     assert run() == {"Timeout": 1}
@@ -157,6 +255,7 @@ def configured(redis: Redis, tmp_path: Path, recovery: RecoverySettings, monkeyp
     source = ScanSource(name="shop", paths=[str(tmp_path / "*.log")])
     chosen = Settings(scan=ScanSettings(sources=[source]), recovery=recovery)
     monkeypatch.setattr(settings, "load", lambda: chosen)
+    scan()
 
 
 @pytest.mark.usefixtures("configured")

@@ -59,6 +59,18 @@ def test_a_configuration_without_mistakes_passes(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "no mistakes found\n", "")
 
 
+def test_a_level_may_be_written_small(tmp_path):
+    assert tocsin("check-config", folder=tmp_path, LOG_LEVEL="debug").returncode == 0
+
+
+def test_what_is_hardly_meant_is_a_warning(tmp_path):
+    (tmp_path / "tocsin.yml").write_text("alerts: {config: alertmanager.yml}\n")
+    (tmp_path / "alertmanager.yml").write_text("route: {receiver: ops}\nreceivers: [{name: ops}]\n")
+    done = tocsin("check-config", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "no mistakes found\n")
+    assert done.stderr.startswith("warning: alertmanager.yml: receiver 'ops' has no slack_configs")
+
+
 @pytest.mark.parametrize("command", ["check-config", "up"])
 def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path, command):
     (tmp_path / "tocsin.yml").write_text("rules: {files: [rules.yml]}\nalerts: {config: alertmanager.yml}\n")
@@ -75,6 +87,11 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path, command):
     ("environment", "file", "wanted"),
     [
         ({"TOCSIN__REDIS__PORT": "many"}, "", "TOCSIN__REDIS__PORT: Input should be a valid integer"),
+        ({"TOCSIN__RULES__FILES": "a.yml"}, "", "TOCSIN__RULES__FILES: a list or a section is given as JSON"),
+        ({"REDIS_URL": "foo"}, "", "REDIS_URL: must be a URL such as redis://HOST:PORT/0"),
+        ({"REDIS_URL": "redis://:p/w@h:1"}, "", "REDIS_URL: must be a URL such as redis://HOST:PORT/0"),
+        ({"TOCSIN__REDIS__BROKER_URL": "rabbit://h"}, "", "TOCSIN__REDIS__BROKER_URL: must be a URL of a broker"),
+        ({"SLACK_WEBHOOK_URL": "hooks.slack.com/x"}, "", "SLACK_WEBHOOK_URL: must be an http or https URL"),
         ({"LOG_LEVEL": "LOUD"}, "", "LOG_LEVEL: Input should be 'DEBUG'"),
         ({}, "redis:\n  prot: 1\n", "tocsin.yml:2: redis.prot: unknown key"),
         ({"TOCSIN_CONFIG": "absent.yml"}, "", "absent.yml: no such file"),

@@ -1,5 +1,6 @@
 import configparser
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def test_redis_starts_first_and_so_stops_last(layout):
     settings = Settings()
     parser = _parsed([programs.redis_program(settings, layout), *programs.stack(settings)], layout)
     order = {
-        name: parser.getint(f"program:{name}", "priority") for name in ("redis", "ingest", "worker", "beat", "web")
+        name: parser.getint(f"program:{name}", "priority")
+        for name in ("redis", "ingest", "evaluate", "worker", "beat", "web")
     }
-    assert sorted(order, key=order.get) == ["redis", "ingest", "worker", "beat", "web"]
+    assert sorted(order, key=order.get) == ["redis", "ingest", "evaluate", "worker", "beat", "web"]
 
 
 def test_a_command_line_survives_supervisords_grammar(layout):
@@ -42,6 +44,19 @@ def test_a_command_line_survives_supervisords_grammar(layout):
 def test_every_queue_of_the_schedule_has_a_worker():
     served = {queue for program in programs.stack(Settings()) for word in program.command for queue in word.split(",")}
     assert {entry["options"]["queue"] for entry in schedule.entries(Settings()).values()} <= served
+
+
+def test_evaluation_shares_its_worker_with_nothing():
+    (serving,) = [each for each in programs.stack(Settings()) if any("evaluate" in word for word in each.command)]
+    assert serving.command[serving.command.index("-Q") + 1] == "evaluate"
+
+
+def test_procfile_and_compose_serve_the_same_queues():
+    commands = [each.command for each in programs.stack(Settings()) if "-Q" in each.command]
+    serving = {command[command.index("-Q") + 1] for command in commands}
+    for file in ("Procfile", "docker/compose.yaml"):
+        text = (Path(__file__).parents[2] / file).read_text()
+        assert set(re.findall(r" -Q (\S+)", text)) == serving
 
 
 @pytest.mark.parametrize("path", ["/srv/100%", "/srv/a #b", "/srv/a;b", '/srv/"a"'])

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
 def test_status_tells_of_the_writer_the_workers_and_beat(stack):
     status = stack.status()
-    assert [worker["name"].split("@")[0] for worker in status["workers"]] == ["ingest", "worker"]
+    assert [worker["name"].split("@")[0] for worker in status["workers"]] == ["evaluate", "ingest", "worker"]
     assert status["beat"]["tick_age"] < 5
     assert status["accepted"] == status["written"]
 
