@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SEED   ?=
 
-.PHONY: help demo up test check bench lock clean
+.PHONY: help demo up test chaos check bench lock clean
 
 help:                   ## what can be asked of this file
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -26,6 +26,9 @@ up: $(READY)            ## the whole stack in the foreground, until Ctrl-C
 test: $(READY)          ## all tests, against real parts (under 5 minutes)
 	@echo "==> tests: a real Redis, real Celery workers, real HTTP and SMTP servers"
 	@$(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED),)
+
+chaos: $(READY)         ## every fault, and what became of each accepted record (under 10 minutes)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED),)
 
 check: $(READY)         ## linters, types, direction of imports
 	$(BIN)/ruff check .
