@@ -24,24 +24,19 @@ import argparse
 import json
 import logging
 import multiprocessing
-import socket
-import subprocess
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from benchmarks.contenders import NAMES, REFERENCE, contender
+from benchmarks.redis_server import server
 from benchmarks.writer import writing
-from tocsin import embedded_redis
 
 ROUNDS = 5
 WARM_UP = 500  #: records of each process that are not counted
@@ -155,24 +150,6 @@ def table(pace: Pace, figures: dict[str, Figures]) -> str:
     for name, own in figures.items():
         lines.append(f"{name:<16}{own['p50']:>8}{own['p99']:>8}{own['p50_ratio']:>15}{own['p99_ratio']:>15}")
     return "\n".join(lines)
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The URL of a Redis like the one that `tocsin up` starts."""
-    with socket.create_server((embedded_redis.HOST, 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"redis://{embedded_redis.HOST}:{port}/0"
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(embedded_redis.command(port, Path(folder)), stdout=subprocess.DEVNULL) as process,
-    ):
-        try:
-            with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.05), retries=200)) as client:
-                client.ping()
-            yield url
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ app = Celery(
         "tasks.recover",
         "tasks.maintenance",
         "tasks.heartbeat",
+        "tasks.canary",
+        "tasks.watchdog",
     ],
 )
 app.conf.update(
@@ -45,6 +47,7 @@ app.conf.update(
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     worker_prefetch_multiplier=1,
+    worker_direct=True,  # each worker has a queue of its own, for its canaries
     worker_send_task_events=False,
     worker_enable_remote_control=False,
     worker_redirect_stdouts=False,

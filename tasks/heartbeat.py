@@ -13,11 +13,10 @@ from typing import Any, cast
 
 import msgspec
 from celery.signals import worker_ready, worker_shutdown
+from celery.utils.nodenames import worker_direct
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from tasks import settings
+from tasks import wiring
 
 KEY = "tocsin:workers"
 INTERVAL = 1.0  #: seconds between two signs
@@ -29,7 +28,7 @@ class Worker(msgspec.Struct, frozen=True):
 
     name: str  #: Celery's node name: ingest@host
     pid: int  #: of its main process
-    queues: tuple[str, ...]
+    queues: tuple[str, ...]  #: those that it shares with others
     started: float  #: Unix seconds
 
 
@@ -89,13 +88,9 @@ _heart: Heart | None = None
 def start(sender: Any, **_: Any) -> None:
     """Celery says that the worker consumes: start its heart."""
     global _heart
-    queues = tuple(sorted(sender.app.amqp.queues.consume_from))
-    worker = Worker(name=sender.hostname, pid=os.getpid(), queues=queues, started=time.time())
-    # A client of its own: a pool process forked at any moment must not inherit one that this thread is using.
-    redis = Redis.from_url(
-        settings.load().redis_url, socket_connect_timeout=1, socket_timeout=1, protocol=2, retry=Retry(NoBackoff(), 0)
-    )
-    _heart = Heart(worker, redis)
+    shared = sender.app.amqp.queues.consume_from.keys() - {worker_direct(sender.hostname).name}
+    worker = Worker(name=sender.hostname, pid=os.getpid(), queues=tuple(sorted(shared)), started=time.time())
+    _heart = Heart(worker, wiring.thread_client())
 
 
 @worker_shutdown.connect

@@ -135,8 +135,7 @@ class Writer:
         Raises:
             LeaseLostError, redis.RedisError, OSError: load again.
         """
-        while pending := self._shard.pending():
-            self._write(pending)
+        self.run_through()
         while (remaining := deadline - time.monotonic()) > 0:
             entries = self._shard.read(min(self._configured.ingest.block, remaining))
             if entries:
@@ -145,6 +144,13 @@ class Writer:
                 if not self._shard.lease(self._configured.ingest.lease):
                     raise LeaseLostError("the lease is not ours")
                 self._renewed = time.monotonic()
+
+    def run_through(self) -> None:
+        """What is pending, then what is there already, without waiting for more."""
+        while pending := self._shard.pending():
+            self._write(pending)
+        while entries := self._shard.read(0.001):
+            self._write(entries)
 
     def _mend_journal(self) -> None:
         """What the journal no longer knows of producers, Redis may: what it has acknowledged is in the files."""

@@ -10,7 +10,7 @@ from typing import Any
 from redbeat.schedulers import RedBeatScheduler
 from redis import Redis
 
-from tasks import wiring
+from tasks import canary, settings, wiring
 from tasks.settings import Settings
 
 TICK_KEY = "tocsin:beat:tick"
@@ -20,13 +20,19 @@ STALE = 5  #: seconds; a guard that waited longer is overtaken by the next one
 
 
 class Scheduler(RedBeatScheduler):
-    """RedBeat that leaves a sign of life at each pass."""
+    """RedBeat that releases the canaries, and leaves a sign of life at each pass."""
+
+    _released = 0.0
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """One pass; seconds until the next one."""
         rest: float = super().tick(*args, **kwargs)
-        wiring.redis_client().set(TICK_KEY, wiring.now())
-        return rest
+        redis, now, interval = wiring.redis_client(), wiring.now(), settings.load().watchdog.canary
+        if now - self._released >= interval:
+            canary.release(self.app, redis, now)
+            self._released = now
+        redis.set(TICK_KEY, now)
+        return min(rest, interval)
 
 
 def last_tick(redis: Redis) -> float | None:
@@ -35,26 +41,26 @@ def last_tick(redis: Redis) -> float | None:
     return None if stamp is None else float(stamp)
 
 
-def entries(settings: Settings) -> dict[str, dict[str, Any]]:
+def entries(configured: Settings) -> dict[str, dict[str, Any]]:
     """Beat's entries, by name."""
     return {
         "ingest": _every(1, "tasks.ingest.ingest", "ingest"),
         "sweep": _every(1, "tasks.dispatch.sweep", "notify"),
-        "evaluate": _every(settings.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
-        "scan": _every(settings.scan.interval, "tasks.scan.scan", "scan"),
+        "evaluate": _every(configured.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
+        "scan": _every(configured.scan.interval, "tasks.scan.scan", "scan"),
         "maintain": _every(60, "tasks.maintenance.maintain", "maintain"),
         "compress": _every(60, "tasks.maintenance.compress", "maintain"),
     }
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def configuration(configured: Settings) -> dict[str, Any]:
     """The part of Celery's configuration that beat reads."""
     return {
-        "beat_schedule": entries(settings),
+        "beat_schedule": entries(configured),
         "beat_scheduler": "tasks.schedule:Scheduler",
         "beat_max_loop_interval": LOOP_INTERVAL,
         "result_expires": None,  # no results are kept, so none are to be cleaned up
-        "redbeat_redis_url": settings.redis_url,
+        "redbeat_redis_url": configured.redis_url,
         "redbeat_redis_options": {"socket_connect_timeout": 2, "socket_timeout": LOCK_TIMEOUT},
         "redbeat_key_prefix": "tocsin:redbeat:",
         "redbeat_lock_timeout": LOCK_TIMEOUT,

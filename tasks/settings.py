@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from kombu.transport import TRANSPORT_ALIASES
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -133,6 +133,19 @@ class RecoverySettings(Section):
     cache_folders: Annotated[tuple[CacheFolder, ...], AfterValidator(_of_different_names)] = ()
 
 
+class WatchdogSettings(Section):
+    """When a worker that takes no more tasks ends itself, for its supervisor to start it again; in seconds."""
+
+    canary: float = Field(default=5.0, gt=0)  #: between two canaries
+    patience: float = Field(default=45.0, gt=0)  #: without one, though it could have come
+
+    @model_validator(mode="after")
+    def _outlasts_canaries(self) -> "WatchdogSettings":
+        if self.patience < 3 * self.canary:
+            raise ValueError("patience must be at least three times canary")
+        return self
+
+
 class WebSettings(Section):
     """The web process."""
 
@@ -160,6 +173,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     scan: ScanSettings = ScanSettings()
     recovery: RecoverySettings = RecoverySettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     web: WebSettings = WebSettings()
 
     @property

@@ -15,10 +15,22 @@ from tasks import settings
 @cache
 def redis_client() -> redis.Redis:
     """The Redis that holds the stream, the series, the alerts and the journal. Answers are bytes."""
+    return _client(connect_timeout=2, timeout=5)
+
+
+def thread_client() -> redis.Redis:
+    """One of its own for a thread of a worker's main process.
+
+    A pool process forked at any moment must not inherit one that such a thread is using.
+    """
+    return _client(connect_timeout=1, timeout=1)
+
+
+def _client(connect_timeout: float, timeout: float) -> redis.Redis:
     return redis.Redis.from_url(
         settings.load().redis_url,
-        socket_connect_timeout=2,
-        socket_timeout=5,
+        socket_connect_timeout=connect_timeout,
+        socket_timeout=timeout,
         protocol=2,
         retry=Retry(NoBackoff(), 0),  # whoever calls knows better when to try again
     )
