@@ -39,6 +39,7 @@ check: $(READY)         ## linters, types, direction of imports
 bench: $(READY)         ## benchmarks beside what a user would pick instead
 	@$(BIN)/python -m benchmarks.caller
 	@$(BIN)/python -m benchmarks.pipeline
+	@$(BIN)/python -m benchmarks.alert
 
 lock: $(READY)          ## newest versions into constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -10,7 +10,6 @@ is an hour old in the sets is taken away by the next release.
 
 import logging
 from collections.abc import Sequence
-from typing import cast
 
 from celery import Celery, shared_task
 from celery.utils.nodenames import worker_direct
@@ -22,8 +21,8 @@ from tasks import heartbeat
 SENT_KEY = "tocsin:canary:sent"
 ARRIVED_KEY = "tocsin:canary:arrived"
 TASK = "tasks.canary.arrive"
-#: Seconds. Canaries of a worker that is busy for long do not pile up. Longer than a watchdog's patience, and than
-#: hosts' clocks should ever be apart: one that expired never arrives.
+#: Seconds, so that they do not pile up before a worker that is busy. Many, since an expired one never arrives, and the
+#: clocks of two hosts may be apart.
 EXPIRES = 60.0
 FORGOTTEN = 3600.0  #: seconds
 
@@ -57,5 +56,5 @@ def last_arrivals(redis: Redis, workers: Sequence[str]) -> dict[str, float]:
     """When the last canary of each worker arrived, in Unix seconds of Redis' clock; of those that ever had one."""
     if not workers:
         return {}
-    found = cast("list[float | None]", redis.zmscore(ARRIVED_KEY, list(workers)))
+    found = redis.zmscore(ARRIVED_KEY, list(workers))
     return {name: at for name, at in zip(workers, found, strict=True) if at is not None}

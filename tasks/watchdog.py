@@ -61,7 +61,7 @@ def is_deaf(vigil: Vigil, patience: float) -> bool:
     return vigil.looked - vigil.since >= patience
 
 
-class CanaryRequest(Request):  # type: ignore[misc]  # celery ships no types
+class CanaryRequest(Request):
     """A canary in the main process of a worker."""
 
     taken = 0.0  #: when a pool process last took one, by the monotonic clock
