@@ -1,9 +1,7 @@
 """Is the stack alive? A decision about a status."""
 
-from tasks.status import Status
+from tasks.status import BEAT_SILENCE, Status
 
-BEAT_SILENCE = 10.0  #: seconds without a tick after which beat counts as dead
-QUEUES = frozenset({"ingest", "evaluate", "notify", "scan", "recover", "maintain"})  #: each needs a living worker
 ROUNDS = 3  #: intervals of the rules that may pass without an evaluation ...
 PATIENCE = 60.0  #: ... or seconds, whichever is longer
 
@@ -16,9 +14,8 @@ def troubles(status: Status, rules_interval: float) -> list[str]:
         found.append("beat has never ticked")
     elif age > BEAT_SILENCE:
         found.append(f"beat has been silent for {age:.0f} s")
-    served = {queue for worker in status.workers for queue in worker.queues}
-    if missing := sorted(QUEUES - served):
-        found.append(f"no worker serves {', '.join(missing)}")
+    if status.unserved:
+        found.append(f"no worker serves {', '.join(status.unserved)}")
     patience = max(ROUNDS * rules_interval, PATIENCE)
     if status.uptime is not None and status.uptime > patience:
         if status.evaluation is None:

@@ -1,5 +1,6 @@
 """The status as Prometheus series."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import Metric
@@ -8,6 +9,7 @@ from prometheus_client.registry import Collector
 from redis import Redis, RedisError
 
 from tasks import status
+from tasks.status import QUEUES
 
 
 class StatusCollector(Collector):
@@ -42,6 +44,12 @@ def _delivery(now: status.Status) -> Iterator[Metric]:
 
 def _processing(now: status.Status) -> Iterator[Metric]:
     yield _gauge("workers", "Celery workers alive.", len(now.workers))
+    serving = Counter(queue for worker in now.workers for queue in worker.queues)
+    yield _gauges(
+        "queue_workers", "Workers that serve a queue.", "queue", {queue: serving[queue] for queue in sorted(QUEUES)}
+    )
+    yield _gauges("canary_age_seconds", "Time since a worker last took a canary.", "worker", now.canaries)
+    yield _counters("watchdog_exits", "Deaf workers that ended themselves.", "worker", now.watchdog_exits)
     if now.beat_tick_age is not None:
         yield _gauge("beat_tick_age_seconds", "Time since beat's last pass.", now.beat_tick_age)
     if now.evaluation:
@@ -50,10 +58,18 @@ def _processing(now: status.Status) -> Iterator[Metric]:
     yield _counters("scan_events", "Error patterns found in files.", "error_type", now.scan_events)
     yield _counters("recovery_attempts", "Recovery attempts.", "outcome", now.recovery)
     yield _gauge("redis_used_memory_bytes", "Memory that Redis uses.", now.redis.used_memory)
+    yield _gauge("redis_max_memory_bytes", "Memory that Redis may use; 0: no limit.", now.redis.max_memory)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"tocsin_{name}", text, value=value)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"tocsin_{name}", text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

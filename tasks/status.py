@@ -1,10 +1,11 @@
 """How everything is, gathered in one go from what each part leaves in Redis.
 
-Reads tocsin:evaluate:last (tasks/evaluate.py), tocsin:scan:events (tasks/scan.py) and, through their modules,
-the delivery account, the workers' signs of life, beat's tick and the recovery journal. Writes nothing.
+Reads tocsin:evaluate:last (tasks/evaluate.py), tocsin:scan:events (tasks/scan.py), tocsin:watchdog:exits
+(tasks/watchdog.py) and, through their modules, the delivery account, the workers' signs of life and canaries, beat's
+tick and the recovery journal. Writes nothing.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import msgspec
@@ -12,7 +13,10 @@ from redis import Redis
 
 from logging_core.stream import Account, account
 from recovery.journal import Journal
-from tasks import heartbeat, schedule
+from tasks import canary, heartbeat, schedule
+
+QUEUES = frozenset({"ingest", "evaluate", "notify", "scan", "recover", "maintain"})  #: each needs a living worker
+BEAT_SILENCE = 10.0  #: seconds without a tick after which beat counts as dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class RedisServer:
 
     version: str
     used_memory: int  #: bytes
+    max_memory: int = 0  #: bytes; 0: as much as there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class Status:
     scan_events: dict[str, int]  #: error type -> events found
     recovery: dict[str, int]  #: outcome -> attempts
     redis: RedisServer
+    canaries: dict[str, float] = field(
+        default_factory=dict
+    )  #: worker -> seconds since it last took one, if it ever did
+    watchdog_exits: dict[str, int] = field(default_factory=dict)  #: worker's name before the @ -> times it ended itself
+
+    @property
+    def unserved(self) -> list[str]:
+        """The queues that no living worker takes tasks from."""
+        return sorted(QUEUES - {queue for worker in self.workers for queue in worker.queues})
 
     def as_dict(self) -> dict[str, Any]:
         """The status as JSON can hold it."""
@@ -57,6 +71,8 @@ class Status:
             "scan": {"events": self.scan_events},
             "recovery": self.recovery,
             "redis": asdict(self.redis),
+            "canaries": self.canaries,
+            "watchdog_exits": self.watchdog_exits,
         }
 
 
@@ -71,6 +87,7 @@ def gather(redis: Redis) -> Status:
     tick = schedule.last_tick(redis)
     server = redis.info()
     workers = tuple(heartbeat.workers(redis))
+    arrivals = canary.last_arrivals(redis, [worker.name for worker in workers])
     return Status(
         delivery=account(redis),
         workers=workers,
@@ -79,7 +96,9 @@ def gather(redis: Redis) -> Status:
         evaluation=_evaluation(redis, now),
         scan_events=_counts(redis, "tocsin:scan:events"),
         recovery={str(outcome): count for outcome, count in Journal(redis).outcomes().items()},
-        redis=RedisServer(server["redis_version"], server["used_memory"]),
+        redis=RedisServer(server["redis_version"], server["used_memory"], server.get("maxmemory", 0)),
+        canaries={name: max(0.0, now - at) for name, at in arrivals.items()},
+        watchdog_exits=_counts(redis, "tocsin:watchdog:exits"),
     )
 
 

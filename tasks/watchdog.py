@@ -103,8 +103,7 @@ class Watchdog:
             self._ask_broker()
         except (RedisError, OperationalError):
             return Seen(answered=False, beat_sends=False, slot_free=False, arrived=CanaryRequest.taken)
-        slot_free = len(state.active_requests) < self._consumer.pool.num_processes
-        return Seen(answered=True, beat_sends=beat_sends, slot_free=slot_free, arrived=CanaryRequest.taken)
+        return Seen(answered=True, beat_sends=beat_sends, slot_free=self._slot_free(), arrived=CanaryRequest.taken)
 
     def _ask_redis(self) -> bool:
         """Whether beat sends us canaries; says on the way when the last one arrived."""
@@ -122,6 +121,14 @@ class Watchdog:
         if self._configured.broker_url != self._configured.redis_url:
             with self._consumer.app.connection_for_read() as connection:
                 connection.ensure_connection(max_retries=1, timeout=INTERVAL)
+
+    def _slot_free(self) -> bool:
+        """Whether a pool process has no task; a canary is none, in case its process stopped in the midst of one."""
+        try:
+            busy = sum(not isinstance(request, CanaryRequest) for request in state.active_requests)
+        except RuntimeError:  # the set changed meanwhile: a worker at work
+            return False
+        return busy < int(self._consumer.pool.num_processes)
 
     def _exit(self) -> NoReturn:
         """End this process at once: what is wedged hears no polite request. Its children would outlive it."""

@@ -77,6 +77,22 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JS
 
 
 @app.command(epilog=EXIT_CODES)
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Find what is wrong with the stack and its surroundings, and say what to do; changes nothing."""
+    from tocsin.doctor import findings  # brings the Celery application, which reads the settings as it is imported
+    from tocsin.facts import gather
+
+    configured = settings.load()
+    found = findings(gather(configured, wiring.redis_client()), configured)
+    if as_json:
+        typer.echo(orjson.dumps({"findings": [finding._asdict() for finding in found]}))
+    else:
+        typer.echo("\n".join(map(str, found)) or "nothing found")
+    if found:
+        raise typer.Exit(TROUBLE)
+
+
+@app.command(epilog=EXIT_CODES)
 def check_config() -> None:
     """Read the settings and every file they name; print each mistake as FILE:LINE: key: what is wrong."""
     _check(settings.load())

@@ -14,7 +14,7 @@ from rich.console import Console
 from tasks import heartbeat, schedule, wiring
 from tasks.settings import Settings
 from tocsin import embedded_redis, programs, supervision
-from tocsin.errors import OperatorError
+from tocsin.errors import OperatorError, SupervisorDiedError
 from tocsin.programs import Layout, Program
 from tocsin.supervision import Supervisor
 from tocsin.watch import Signals, StopRequested, Watch
@@ -31,27 +31,39 @@ def run(settings: Settings, console: Console) -> None:
     for folder in (layout.data_dir, layout.configuration.parent, layout.log("redis").parent, layout.redis):
         embedded_redis.make_folder(folder)
     with _only_one(layout):
-        for command in supervision.stop_previous(layout):
-            console.print(f"killed what an earlier run left behind: {command}")
-        _check_surroundings(settings)
-        redis_programs = [programs.redis_program(settings, layout)] if settings.embedded else []
-        stack = programs.stack(settings)
-        layout.configuration.write_text(programs.supervisord_configuration([*redis_programs, *stack], layout))
-        supervisor = Supervisor(layout)
-        try:
-            watch = Watch(supervisor, layout, signals, console)
-            _bring_up(settings, watch, redis_programs, stack)
-            _say_ready(settings, watch)
-            watch.keep()
-        except StopRequested:
-            pass
-        finally:
+        while not _run_until_stopped(settings, layout, signals, console):
+            console.print("supervisord was killed; starting everything again")
+    console.print("stopped")
+
+
+def _run_until_stopped(settings: Settings, layout: Layout, signals: Signals, console: Console) -> bool:
+    """Start the stack and keep it running; False: its supervisor was killed after it had been ready."""
+    for command in supervision.stop_previous(layout):
+        console.print(f"killed what an earlier run left behind: {command}")
+    _check_surroundings(settings)
+    redis_programs = [programs.redis_program(settings, layout)] if settings.embedded else []
+    stack = programs.stack(settings)
+    layout.configuration.write_text(programs.supervisord_configuration([*redis_programs, *stack], layout))
+    supervisor = Supervisor(layout)
+    watch = Watch(supervisor, layout, signals, console)
+    try:
+        _bring_up(settings, watch, redis_programs, stack)
+        _say_ready(settings, watch)
+        watch.keep()
+    except StopRequested:
+        pass
+    except SupervisorDiedError:
+        if watch.was_ready:
+            return False
+        raise
+    finally:
+        if supervisor.alive:
             console.print("stopping; Ctrl-C again kills" if signals.count else "stopping")
             waves = [[each.name for each in wave] for wave in (stack, redis_programs)]
             for command in supervisor.stop(waves, impatient=lambda: signals.count > 1):
                 console.print(f"killed {command}")
             layout.session.unlink(missing_ok=True)
-    console.print("stopped")
+    return True
 
 
 @contextmanager

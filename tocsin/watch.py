@@ -8,7 +8,7 @@ from types import FrameType
 import redis
 from rich.console import Console
 
-from tocsin.errors import OperatorError
+from tocsin.errors import OperatorError, SupervisorDiedError
 from tocsin.programs import Layout
 from tocsin.supervision import ProgramState, Supervisor
 
@@ -51,6 +51,7 @@ class Watch:
         self._signals = signals
         self._restarts: dict[str, int] = {}
         self._since = time.monotonic()
+        self.was_ready = False
 
     @property
     def elapsed(self) -> float:
@@ -76,6 +77,7 @@ class Watch:
 
     def keep(self) -> None:
         """Keep everything running until StopRequested; what keeps dying is started again, since outages end."""
+        self.was_ready = True
         while True:
             self._look()
             for state in self.states.values():
@@ -86,7 +88,7 @@ class Watch:
     def _look(self) -> None:
         self._signals.pause()
         if not self.supervisor.alive:
-            raise OperatorError(f"supervisord died; see {self.layout.log('supervisord')}")
+            raise SupervisorDiedError(f"supervisord died; see {self.layout.log('supervisord')}")
         try:
             states = self.supervisor.programs()
         except OSError:

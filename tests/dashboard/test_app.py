@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dashboard.app import create_app
-from tasks import heartbeat, schedule
+from tasks import canary, heartbeat, schedule
 
 
 class Served:
@@ -83,13 +83,19 @@ def test_without_redis_each_page_says_so(web_without_redis):
 def test_the_metrics_are_what_the_status_says(web, alive, redis):
     redis.hset("tocsin:scan:events", "DiskSpace", 3)
     redis.hset("tocsin:evaluate:last", mapping={"at": 1.0, "duration_ms": 2.5, "rules": 3, "alerts_firing": 2})
+    redis.hset("tocsin:watchdog:exits", "ingest", 2)
+    redis.zadd(canary.ARRIVED_KEY, {"worker@a": redis.time()[0]})
     lines = web.get("/metrics").text.splitlines()
+    assert any(line.startswith('tocsin_canary_age_seconds{worker="worker@a"} 0.') for line in lines)
     assert {
         "tocsin_redis_up 1.0",
         "tocsin_workers 1.0",
         "tocsin_records_accepted_total 0.0",
         "tocsin_alerts_firing 2.0",
         'tocsin_scan_events_total{error_type="DiskSpace"} 3.0',
+        'tocsin_queue_workers{queue="ingest"} 1.0',
+        'tocsin_watchdog_exits_total{worker="ingest"} 2.0',
+        "tocsin_redis_max_memory_bytes 0.0",
     } <= set(lines)
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -5,9 +6,10 @@ import time
 import pytest
 from celery import Celery
 
-from tasks import schedule
+from tasks import canary, heartbeat, schedule
 from tasks.schedule import Scheduler
 from tasks.settings import Settings
+from tests.waiting import wait_until
 
 BEAT = [sys.executable, "-m", "tasks", "beat"]
 
@@ -64,6 +66,18 @@ def test_after_a_beat_was_killed_the_next_one_takes_over(redis):
         tick = _tick_after(redis, killed + 1)
         second.terminate()
     assert tick - killed < schedule.LOCK_TIMEOUT + 5  # the lock, a loop and the start of a process
+
+
+def test_beat_sends_a_living_worker_its_canaries(redis):
+    heart = heartbeat.Heart(heartbeat.Worker("scan@a", 1, ("scan",), 0.0), redis)
+    environment = os.environ | {"TOCSIN__WATCHDOG__CANARY": "0.5"}
+    with subprocess.Popen(BEAT, stderr=subprocess.DEVNULL, env=environment) as beat:
+        wait_until(lambda: redis.zscore(canary.SENT_KEY, "scan@a"), what="a canary")
+        first = redis.zscore(canary.SENT_KEY, "scan@a")
+        wait_until(lambda: redis.zscore(canary.SENT_KEY, "scan@a") > first, what="the next one")
+        beat.terminate()
+    heart.stop()
+    assert redis.llen("tocsin:celery:scan@a.dq2") >= 2
 
 
 def _tick_after(redis, moment: float) -> float:

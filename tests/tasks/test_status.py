@@ -1,6 +1,7 @@
 import json
 
-from tasks import schedule, status
+from tasks import canary, heartbeat, schedule, status, watchdog
+from tests.waiting import wait_until
 
 
 def test_an_empty_redis_has_a_status(redis):
@@ -19,6 +20,20 @@ def test_ages_are_told_by_redis_clock(redis):
     assert 60 <= now.beat_tick_age < 70
     assert 30 <= now.evaluation.age < 40
     assert (now.evaluation.rules, now.evaluation.alerts_firing) == (3, 2)
+
+
+def test_canaries_of_living_workers_and_exits_are_told(redis):
+    seconds, _ = redis.time()
+    heart = heartbeat.Heart(heartbeat.Worker("scan@a", 1, ("scan",), 0.0), redis)
+    wait_until(lambda: heartbeat.workers(redis))
+    redis.zadd(canary.ARRIVED_KEY, {"scan@a": seconds - 20, "gone@a": seconds})
+    redis.hincrby(watchdog.EXITS_KEY, "scan", 2)
+    now = status.gather(redis)
+    heart.stop()
+    assert now.canaries.keys() == {"scan@a"}
+    assert 20 <= now.canaries["scan@a"] < 30
+    assert now.watchdog_exits == {"scan": 2}
+    assert now.unserved == ["evaluate", "ingest", "maintain", "notify", "recover"]
 
 
 def test_a_tick_of_the_future_is_now(redis):

@@ -94,6 +94,20 @@ def test_when_up_is_killed_everything_ends_by_itself(tmp_path):
     wait_until(lambda: not living(processes), within=PATIENCE, what="everything has ended")
 
 
+def test_when_the_supervisor_is_killed_everything_is_started_again(tmp_path):
+    stack = Stack(tmp_path)
+    stack.read_until("ready in")
+    processes = stack.processes()
+    (supervisord,) = psutil.Process(stack.up.pid).children()
+    supervisord.kill()
+    stack.read_until("supervisord was killed; starting everything again")
+    stack.read_until("ready in")
+    assert living(processes) == []
+    stack.up.send_signal(signal.SIGINT)
+    stack.read_until("stopped")
+    assert stack.ended() == 0
+
+
 def test_the_next_up_clears_away_what_no_supervisor_could_stop(tmp_path):
     stack = Stack(tmp_path)
     stack.read_until("ready in")

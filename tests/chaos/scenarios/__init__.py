@@ -1,0 +1,33 @@
+"""Every fault, the most important first."""
+
+from tests.chaos.scenarios import (
+    application_killed,
+    crowds,
+    disk_full,
+    forks,
+    kill_writer,
+    programs_killed,
+    redis_away,
+    redis_memory,
+    redis_older,
+    rivals,
+    rotation,
+    writer_steps,
+    writer_stopped,
+)
+
+ALL = (
+    *kill_writer.SCENARIOS,
+    *writer_steps.SCENARIOS,
+    *rotation.SCENARIOS,
+    *application_killed.SCENARIOS,
+    *forks.SCENARIOS,
+    *redis_away.SCENARIOS,
+    *redis_older.SCENARIOS,
+    *writer_stopped.SCENARIOS,
+    *rivals.SCENARIOS,
+    *disk_full.SCENARIOS,
+    *redis_memory.SCENARIOS,
+    *programs_killed.SCENARIOS,
+    *crowds.SCENARIOS,
+)

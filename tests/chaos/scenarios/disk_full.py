@@ -1,0 +1,94 @@
+"""The disk full under the files, under the journal alone, and under the applications' spool."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.chaos.arena import Arena
+from tests.chaos.chaos_stack import ChaosStack, running_stack
+from tests.chaos.scenario import Scenario, SkippedError
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """A small file system mounted on a folder."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tocsin-chaos", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        raise SkippedError("a file system can be mounted by root only")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def _with_small_logs(folder: Path) -> Iterator[ChaosStack]:
+    with small_disk(folder / "logs", 64), running_stack(folder) as stack:
+        yield stack
+
+
+@contextmanager
+def _with_small_journal(folder: Path) -> Iterator[ChaosStack]:
+    with small_disk(folder / "logs" / ".tocsin", 16), running_stack(folder) as stack:
+        yield stack
+
+
+def _fill(folder: Path) -> Path:
+    """Take all the space there is."""
+    ballast = folder / "ballast"
+    for chunk in (b"x" * 65536, b"x"):
+        with ballast.open("ab", buffering=0) as file:
+            try:
+                while file.write(chunk):
+                    pass
+            except OSError:
+                pass  # full
+    return ballast
+
+
+def _full(arena: Arena, folder: Path) -> None:
+    arena.application(rate=500)
+    arena.writes_on()
+    ballast = _fill(folder)
+    arena.rest(6, 3)
+    if "No space left" not in (arena.stack.logs / "ingest.log").read_text():
+        arena.problem("the writer never met the full disk")
+    ballast.unlink()
+    arena.fault_over()
+    arena.back()
+
+
+def logs(arena: Arena) -> None:
+    _full(arena, arena.stack.log_dir)
+
+
+def journal(arena: Arena) -> None:
+    _full(arena, arena.stack.log_dir / ".tocsin")
+
+
+def spool(arena: Arena) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="spool-", dir=arena.stack.folder)) / "small"
+    with small_disk(folder, 3):  # two segments and a little: the third cannot be had
+        arena.application(rate=500, size=1000, spool_dir=str(folder / "spool"))
+        redis = arena.stack.program("redis")
+        assert redis
+        redis.suspend()  # nothing is freed
+        arena.rest(10)
+        redis.resume()
+        arena.fault_over()
+        arena.back()
+        if not arena.refused:
+            arena.problem("the spool was not full")
+
+
+SCENARIOS = (
+    Scenario(
+        "the disk full at the writer", logs, quick=False, fresh=True, opening=_with_small_logs, slowest_ms=50, back_s=10
+    ),
+    Scenario("the disk full at the journal", journal, quick=False, fresh=True, opening=_with_small_journal, back_s=10),
+    Scenario("the disk full at the spool", spool, quick=False, slowest_ms=50, back_s=10),
+)

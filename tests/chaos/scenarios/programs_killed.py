@@ -1,0 +1,53 @@
+"""SIGKILL of beat, of each worker's main process, of the web process, of supervisord."""
+
+import time
+
+from tasks import heartbeat, schedule
+from tests.chaos.arena import FAILURES, Arena
+from tests.chaos.scenario import Scenario
+from tests.waiting import wait_until
+
+
+def _sound(arena: Arena) -> bool:
+    """Whether both workers and beat give their signs of life."""
+    alive = arena.stack.ask(heartbeat.workers) or []
+    tick = arena.stack.ask(schedule.last_tick) or 0.0
+    pids = {each.pid for name in ("ingest", "worker") if (each := arena.stack.program(name))}
+    return len(pids) == 2 and pids <= {each.pid for each in alive} and time.time() - tick < 3
+
+
+def each(arena: Arena) -> None:
+    arena.application(rate=500)
+    names = ("ingest", "beat") if arena.quick else ("beat", "worker", "ingest", "web")
+    for name in names:
+        arena.writes_on(200)
+        arena.stack.kill(name)
+        arena.rest(2, 0.5)
+    arena.fault_over()
+    wait_until(lambda: _sound(arena), within=40, what="the signs of life of workers and beat")
+    arena.back()
+
+
+def supervisor(arena: Arena) -> None:
+    arena.application(rate=500)
+    arena.writes_on()
+    stack = arena.stack
+    (supervisord,) = stack.processes()[:1]
+    supervisord.kill()
+    arena.rest(3)  # what was accepted before is written in the last moments of what it leaves behind
+    arena.fault_over()
+    try:
+        arena.back(within=20)
+    except FAILURES:
+        arena.problem("the stack did not come back by itself when supervisord was killed")
+        stack.ended()
+        stack.shown.clear()
+        stack.up = stack.start("up")  # as an operator would
+        stack.read_until("ready in")
+        arena.back()
+
+
+SCENARIOS = (
+    Scenario("beat and each worker killed", each, back_s=15),
+    Scenario("supervisord killed", supervisor, quick=False, fresh=True, back_s=15),
+)
