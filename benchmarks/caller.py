@@ -38,7 +38,6 @@ from benchmarks.contenders import NAMES, REFERENCE, contender
 from benchmarks.redis_server import server
 from benchmarks.writer import writing
 
-ROUNDS = 5
 WARM_UP = 500  #: records of each process that are not counted
 TMPFS = Path("/dev/shm")  # where the spool is by default
 
@@ -63,25 +62,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.caller", description="The caller's cost of a record.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--records", type=int, default=100_000, help="flat out, of each contender; a tenth in bursts")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="they are logged in so many rounds (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if not arguments.json:
         print("logger.info with five extra fields: microseconds in the caller", flush=True)
     results: dict[str, dict[str, Figures]] = {}
     with server() as redis_url:
         for pace in PACES:
-            results[pace.name] = compare(pace, arguments.records // pace.share // ROUNDS, redis_url)
+            results[pace.name] = compare(pace, arguments.records // pace.share, arguments.rounds, redis_url)
             if not arguments.json:
                 print(table(pace, results[pace.name]), flush=True)
     if arguments.json:
         print(json.dumps(results))
 
 
-def compare(pace: Pace, records: int, redis_url: str) -> dict[str, Figures]:
-    """Every contender's figures at this pace, `records` in each of the rounds."""
+def compare(pace: Pace, records: int, rounds: int, redis_url: str) -> dict[str, Figures]:
+    """Every contender's figures at this pace."""
     spent = {name: array("q") for name in NAMES}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for name in NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)]:
-            spent[name] += run_alone(name, pace, records, redis_url)
+            spent[name] += run_alone(name, pace, records // rounds, redis_url)
     percentiles = {name: (percentile(sorted(spent[name]), 50), percentile(sorted(spent[name]), 99)) for name in NAMES}
     p50, p99 = percentiles[REFERENCE]
     return {

@@ -85,7 +85,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN", "REDIS_URL"))}
         ports = {"TOCSIN__REDIS__PORT": str(self.redis_port), "TOCSIN__WEB__PORT": str(self.web_port)}
-        return inherited | ports | {"TOCSIN__DATA_DIR": ".tocsin", "LOG_DIR": "logs"}
+        pace = {"TOCSIN__INGEST__BUDGET": "1"}  # a stop waits for the writer's budget to end
+        return inherited | ports | pace | {"TOCSIN__DATA_DIR": ".tocsin", "LOG_DIR": "logs"}
 
     @property
     def url(self) -> str:

@@ -43,7 +43,7 @@ def tamper(arena: Arena) -> None:
 
 
 def test_the_runner_sees_what_is_lost_repeated_or_torn(opened: Stage) -> None:
-    row = run_one(Scenario("tampered files", tamper, fresh=True), opened, 0, quick=True)
+    row = run_one(Scenario("tampered files", tamper), opened, 0, quick=True)
     assert row.held is False
     assert (row.findings.lost, row.findings.duplicated) == (2, 1), row.as_dict()
     assert "1 torn lines" in row.why

@@ -46,5 +46,5 @@ def workers(arena: Arena) -> None:
 
 SCENARIOS = (
     Scenario("two beats", beats, quick=False, back_s=10),
-    Scenario("two workers on one shard", workers, back_s=10),
+    Scenario("two workers on one shard", workers, quick=False, back_s=10),
 )
