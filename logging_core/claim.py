@@ -50,7 +50,7 @@ class Claim:
             raise PermissionError(f"{root} is writable by others or not ours: refusing to keep log records there")
         # Made under another name, so that nobody can adopt it between its making and its locking.
         nursery = root / f".new-{producer}"
-        nursery.mkdir(mode=0o700, exist_ok=True)  # of a try of ours that the disk refused
+        nursery.mkdir(mode=0o700)
         claim = cls.take(nursery)
         if claim is None:
             raise OSError(f"{nursery} cannot be locked")
@@ -65,10 +65,7 @@ class Claim:
 
     def remove(self) -> None:
         """Delete the folder with all that a spool keeps in it, and let go."""
-        for path in (
-            *self.folder.glob("*.segment*"),
-            *(self.folder / name for name in ("gaps", "spool", "spill", "lock")),
-        ):
+        for path in (*self.folder.glob("*.segment"), self.folder / "lock"):
             path.unlink(missing_ok=True)
         try:
             self.folder.rmdir()

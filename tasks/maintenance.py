@@ -8,8 +8,7 @@ import time
 from logging_core import stream
 from logging_core.compression import compress_sealed
 from logging_core.shipper import ship_orphans
-from logging_core.spill import SpillPlace
-from logging_core.spool import spill_root, spool_root
+from logging_core.spool import spool_root
 from rules import error_groups, series
 from tasks import settings, wiring
 from tasks.app import app
@@ -20,22 +19,17 @@ COMPRESSED_AFTER = 60.0
 _logger = logging.getLogger(__name__)
 
 
-@app.task(name="tasks.maintenance.adopt")
-def adopt() -> None:
-    """Ship what dead applications of this host left, where no application may live to do it."""
-    redis_url = settings.load().redis_url
-    shipped = ship_orphans(wiring.redis_client(), spool_root(redis_url), SpillPlace(spill_root(redis_url)))
-    if shipped:
-        _logger.info("shipped %d records of dead processes", shipped)
-
-
 @app.task(name="tasks.maintenance.maintain")
 def maintain() -> None:
-    """Retire producers that are done, prune what is old."""
-    client, now = wiring.redis_client(), wiring.now()
-    stream.retire(client)
+    """Ship what dead applications of this host left, retire what is done, prune what is old."""
+    client = wiring.redis_client()
+    shipped = ship_orphans(client, spool_root(settings.load().redis_url))
+    retired = stream.retire(client)
+    now = wiring.now()
     series.prune(client, now)
     error_groups.prune(client, now)
+    if shipped or retired:
+        _logger.info("shipped %d records of dead processes, retired %d producers", shipped, retired)
 
 
 @app.task(name="tasks.maintenance.compress")

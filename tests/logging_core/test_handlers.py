@@ -27,9 +27,7 @@ def make(redis: Redis, redis_server: str, tmp_path: Any) -> Iterator[Make]:
     handlers = []
 
     def _make(**options: Any) -> tuple[logging.Logger, RedisStreamHandler]:
-        handler = RedisStreamHandler(
-            **{"redis_url": redis_server, "service": "shop", "spool_dir": tmp_path, "spill_dir": None} | options
-        )
+        handler = RedisStreamHandler(**{"redis_url": redis_server, "service": "shop", "spool_dir": tmp_path} | options)
         handlers.append(handler)
         logger = logging.Logger("shop.api")  # noqa: LOG001  # one that no other test knows
         logger.addHandler(handler)
@@ -175,10 +173,7 @@ def test_what_a_killed_application_accepted_is_shipped_by_the_next_one(
 EXITS = """
 import logging, sys
 from logging_core import RedisStreamHandler
-handler = RedisStreamHandler(
-    sys.argv[1], "shop", buffer=sys.argv[3], spool_dir=sys.argv[2], spill_dir=None
-)
-logging.getLogger().addHandler(handler)
+logging.getLogger().addHandler(RedisStreamHandler(sys.argv[1], "shop", buffer=sys.argv[3], spool_dir=sys.argv[2]))
 for number in range(2000):
     logging.warning("record %d", number)
 """
@@ -228,7 +223,6 @@ def test_filters_and_levels_are_honoured(make: Make, redis: Redis) -> None:
         ({"service": "../etc"}, "service: letters"),
         ({"buffer": "disk"}, "buffer is 'spool' or 'memory', not 'disk'"),
         ({"max_bytes": 10}, "max_bytes is at least 2 MiB"),
-        ({"overflow": "drop"}, "overflow is one of drop_newest, drop_oldest, drop_lowest, block, not 'drop'"),
     ],
 )
 def test_a_mistake_is_told_when_the_handler_is_made(options: dict[str, Any], message: str) -> None:
