@@ -19,17 +19,21 @@ COMPRESSED_AFTER = 60.0
 _logger = logging.getLogger(__name__)
 
 
+@app.task(name="tasks.maintenance.adopt")
+def adopt() -> None:
+    """Ship what dead applications of this host left, where no application may live to do it."""
+    shipped = ship_orphans(wiring.redis_client(), spool_root(settings.load().redis_url))
+    if shipped:
+        _logger.info("shipped %d records of dead processes", shipped)
+
+
 @app.task(name="tasks.maintenance.maintain")
 def maintain() -> None:
-    """Ship what dead applications of this host left, retire what is done, prune what is old."""
-    client = wiring.redis_client()
-    shipped = ship_orphans(client, spool_root(settings.load().redis_url))
-    retired = stream.retire(client)
-    now = wiring.now()
+    """Retire producers that are done, prune what is old."""
+    client, now = wiring.redis_client(), wiring.now()
+    stream.retire(client)
     series.prune(client, now)
     error_groups.prune(client, now)
-    if shipped or retired:
-        _logger.info("shipped %d records of dead processes, retired %d producers", shipped, retired)
 
 
 @app.task(name="tasks.maintenance.compress")

@@ -247,10 +247,10 @@ def test_maintenance_ships_what_a_dead_process_left_and_leaves_no_folder(
     for number in range(1, 4):
         spool.put(line(number))
     spool.close(0)
-    maintenance.maintain.run()
+    maintenance.adopt.run()
     run_writer(redis, configured)
     assert numbers(configured.log_dir) == [1, 2, 3]
-    maintenance.maintain.run()
+    maintenance.adopt.run()
     assert list(spool_root(redis_server).iterdir()) == []
     assert account(redis)[:3] == (3, 3, 0)
 

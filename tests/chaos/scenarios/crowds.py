@@ -27,7 +27,7 @@ def large(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("200 threads", threads, back_s=10),
-    Scenario("10,000 loggers", loggers, back_s=10),
+    Scenario("200 threads", threads, quick=False, back_s=10),
+    Scenario("10,000 loggers", loggers, quick=False, back_s=10),
     Scenario("records of 10 MB", large, back_s=10),
 )
