@@ -70,7 +70,7 @@ class Feed:
                 report=self._report(),
                 budget=budget,
             )
-        except BaseException:
+        except BaseException:  # raised again: the batch must not be skipped, whatever stopped us
             self.source.seek(batch.first)
             raise
         self._note(reply)

@@ -260,7 +260,7 @@ def orphans(root: Path) -> Iterator[AdoptedSpool]:
         except OSError:
             claim.let_go()
             continue
-        except BaseException:
+        except BaseException:  # raised again: a claim that nobody uses would bar everybody
             claim.let_go()
             raise
         if held:

@@ -123,7 +123,7 @@ class Writer:
             self._files = FileStore(configured.log_dir, self._journal, rotation)
             if self._journal.is_spoilt:
                 self._mend_journal()
-        except BaseException:
+        except BaseException:  # raised again: whoever cannot begin must not keep the descriptor
             self._journal.close()
             raise
         self._counted: dict[str, int] = {}  # producer -> the last ordinal that Redis counted
