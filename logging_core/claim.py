@@ -6,6 +6,7 @@ A forked child closes the descriptors that it inherited, which leaves its parent
 import fcntl
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 _PRODUCER = re.compile("[0-9a-f]{32}")
 _STILLBORN_AFTER = 60.0  #: seconds
 _held: set[int] = set()  # descriptors of this process's claims
+# A child that is forked between the opening of a lock and its noting would never close it, and so hold it for ever.
+_not_forking = threading.RLock()
+_forks: list[bool] = []  # of those under way, whether each holds `_not_forking`
 
 
 class Claim:
@@ -25,16 +29,17 @@ class Claim:
     @classmethod
     def take(cls, folder: Path) -> "Claim | None":
         """Lock a folder; None: somebody else has it, or it cannot be locked."""
-        try:
-            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return None
-        _held.add(descriptor)
+        with _not_forking:
+            try:
+                descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            except OSError:
+                return None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                return None
+            _held.add(descriptor)
         return cls(folder, descriptor)
 
     @classmethod
@@ -50,7 +55,7 @@ class Claim:
             raise PermissionError(f"{root} is writable by others or not ours: refusing to keep log records there")
         # Made under another name, so that nobody can adopt it between its making and its locking.
         nursery = root / f".new-{producer}"
-        nursery.mkdir(mode=0o700)
+        nursery.mkdir(mode=0o700, exist_ok=True)  # of a try of ours that the disk refused
         claim = cls.take(nursery)
         if claim is None:
             raise OSError(f"{nursery} cannot be locked")
@@ -59,13 +64,17 @@ class Claim:
 
     def let_go(self) -> None:
         """Leave the folder to others."""
-        if self._descriptor in _held:
-            _held.discard(self._descriptor)
-            os.close(self._descriptor)
+        with _not_forking:
+            if self._descriptor in _held:
+                _held.discard(self._descriptor)
+                os.close(self._descriptor)
 
     def remove(self) -> None:
         """Delete the folder with all that a spool keeps in it, and let go."""
-        for path in (*self.folder.glob("*.segment"), self.folder / "lock"):
+        for path in (
+            *self.folder.glob("*.segment*"),
+            *(self.folder / name for name in ("gaps", "spool", "spill", "lock")),
+        ):
             path.unlink(missing_ok=True)
         try:
             self.folder.rmdir()
@@ -107,10 +116,23 @@ def _is_stillborn(entry: os.DirEntry[str]) -> bool:
     return entry.name.startswith(".new-") and time.time() - entry.stat().st_mtime > _STILLBORN_AFTER
 
 
-def _close_inherited() -> None:
+def _before_fork() -> None:
+    # Not for long: a disk that stands still, while a folder on it is claimed, must not stop a fork.
+    _forks.append(_not_forking.acquire(timeout=0.05))
+
+
+def _after_fork_in_parent() -> None:
+    if _forks.pop():
+        _not_forking.release()
+
+
+def _after_fork_in_child() -> None:
+    global _not_forking
+    _not_forking = threading.RLock()
+    _forks.clear()
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

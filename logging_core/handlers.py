@@ -1,5 +1,6 @@
 """The handler that applications hang on their loggers: encode, put, and nothing else on the caller's thread."""
 
+import importlib
 import logging
 import os
 import sys
@@ -10,10 +11,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
+from logging_core import spill
 from logging_core.buffer import Buffer, MemoryBuffer
+from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
 from logging_core.shipper import Shipper, complain
-from logging_core.spool import SpoolBuffer, spool_root
+from logging_core.spill import SpillPlace
+from logging_core.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
 from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
@@ -23,8 +27,9 @@ _COURTESY = 0.25  #: seconds
 class RedisStreamHandler(logging.Handler):
     """Ships every record to Tocsin's workers by way of Redis.
 
-    It never raises, never waits for the network or a disk, and never logs into itself. What the spool accepted survives
-    `kill -9` of the application; what cannot be accepted is counted, by reason, in `stats()`.
+    It never raises, never waits for the network or a disk (save with `overflow="block"`, and then so long at most), and
+    never logs into itself. What the spool accepted survives `kill -9` of the application; what cannot be accepted is
+    counted, by reason, in `stats()`.
 
     Args:
         redis_url: where Redis is; by default `REDIS_URL`, else the server that `tocsin up` starts.
@@ -35,10 +40,17 @@ class RedisStreamHandler(logging.Handler):
             one, and calls as slow as its disk if it is on one.
         max_bytes: of the spool, for this process.
         max_records: of the memory buffer.
+        overflow: what happens when the buffer is full of records that are not in the stream. "drop_newest" refuses the
+            new one, "drop_oldest" drops the oldest ones, "drop_lowest" refuses DEBUG as it fills, then INFO, then
+            WARNING, and ERROR only when it is full; "block" has the caller wait.
+        block_timeout: seconds a caller waits at most, for each record.
+        spill_dir: a folder on a disk, to which a spool more than half full moves on while Redis is away; None: no such.
+        spill_max_bytes: of what is spilled, for this process; then the spool fills, and `overflow` applies.
+        spill_max_age: seconds; what waits for longer while Redis is away is dropped.
         level: as of any handler.
 
     Raises:
-        ValueError: a bad service name or buffer, at construction and never later.
+        ValueError: a bad service name, buffer or policy, at construction and never later.
     """
 
     def __init__(
@@ -50,16 +62,21 @@ class RedisStreamHandler(logging.Handler):
         *,
         max_bytes: int = 16 * 1024 * 1024,
         max_records: int = 10_000,
+        overflow: Overflow = "drop_newest",
+        block_timeout: float = 1.0,
+        spill_dir: str | os.PathLike[str] | None = SPILL_DIR,
+        spill_max_bytes: int = spill.MAX_BYTES,
+        spill_max_age: float = spill.MAX_AGE,
         level: int | str = logging.NOTSET,
     ) -> None:
         super().__init__(level)
-        # Here and not in the shipper's thread: while the interpreter shuts down, redis can no longer be imported.
-        import redis.retry  # noqa: F401
-
+        _import_what_the_shipper_needs()
         if buffer not in ("spool", "memory"):
             raise ValueError(f"buffer is 'spool' or 'memory', not {buffer!r}")
         if max_bytes < 2 * 1024 * 1024:
             raise ValueError(f"max_bytes is at least 2 MiB (two segments), not {max_bytes}")
+        if overflow not in OVERFLOWS:
+            raise ValueError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         self.service = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
         if not SERVICE_NAME.fullmatch(self.service):
             raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {self.service!r}")
@@ -67,6 +84,11 @@ class RedisStreamHandler(logging.Handler):
         self._kind = buffer
         self._root = spool_root(self._redis_url, spool_dir)
         self._limits = (max_bytes, max_records)
+        self._policy = Policy(overflow, block_timeout)
+        self._offers = self._policy.asks
+        self._spill: SpillPlace | None = None
+        if spill_dir is not None:
+            self._spill = SpillPlace(spill_root(self._redis_url, spill_dir), spill_max_bytes, spill_max_age)
         self._encode = Encoder(self.service).encode
         self._errors: Counter[str] = Counter()
         self._starting = threading.RLock()
@@ -92,7 +114,10 @@ class RedisStreamHandler(logging.Handler):
             buffer = self._buffer
             if buffer is None:
                 buffer = self._start()
-            buffer.put(line)
+            if self._offers:
+                buffer.offer(line, record.levelno)
+            else:
+                buffer.put(line)
             shipper = self._shipper
             if shipper is not None and shipper.resting:
                 shipper.wake()
@@ -145,8 +170,9 @@ class RedisStreamHandler(logging.Handler):
         """The counts of this process; a forked child counts anew.
 
         Returns:
-            `accepted`; `shipped`: in the stream; `waiting`: accepted and not shipped; `dropped`: {reason: n};
-            `depth` of the buffer, and `max_depth` so far, in records.
+            `accepted`; `shipped`: in the stream; `waiting`: accepted and not shipped; `dropped`: {reason: n},
+            what was refused, and what was accepted and dropped on purpose; `depth` of the buffer, and `max_depth` so
+            far, in records.
         """
         buffer, shipper = self._buffer, self._shipper
         accepted = buffer.accepted if buffer else 0
@@ -156,7 +182,7 @@ class RedisStreamHandler(logging.Handler):
             "accepted": accepted,
             "shipped": shipped,
             "waiting": waiting,
-            "dropped": dict(self._errors + buffer.refused if buffer else self._errors),
+            "dropped": dict(self._errors + buffer.refused + buffer.dropped if buffer else self._errors),
             "depth": waiting,
             "max_depth": max(shipper.max_depth if shipper else 0, waiting),
         }
@@ -175,7 +201,7 @@ class RedisStreamHandler(logging.Handler):
 
     def _start_shipper(self, buffer: Buffer) -> None:
         try:
-            self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None)
+            self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None, self._spill)
             self._shipper_thread = self._shipper.ident
         except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
             complain(f"no thread to ship log records: {error}")
@@ -184,10 +210,10 @@ class RedisStreamHandler(logging.Handler):
         max_bytes, max_records = self._limits
         if self._kind == "spool":
             try:
-                return SpoolBuffer(self._root, self.service, max_bytes)
+                return SpoolBuffer(self._root, self.service, max_bytes, self._policy, self._spill)
             except OSError as error:
                 complain(f"no spool, records are kept in memory only: {error}")
-        return MemoryBuffer(self.service, max_records)
+        return MemoryBuffer(self.service, max_records, self._policy)
 
     def _after_fork(self) -> None:
         """In a child: a new producer, begun with its first record."""
@@ -196,6 +222,19 @@ class RedisStreamHandler(logging.Handler):
         self._starting = threading.RLock()
         self._buffer = self._shipper = self._shipper_thread = None
         self._errors = Counter()
+
+
+#: What a shipper's thread would import: redis; for getaddrinfo; for redis, which asks for its own version.
+_SHIPPERS_MODULES = ("redis.backoff", "redis.retry", "encodings.idna", "email.parser")
+
+
+def _import_what_the_shipper_needs() -> None:
+    """Before there is a thread: a module that one imports at the moment of a fork stays locked in the child for ever.
+
+    And while the interpreter shuts down, nothing can be imported any more.
+    """
+    for module in _SHIPPERS_MODULES:
+        importlib.import_module(module)
 
 
 def _program_name() -> str:

@@ -4,7 +4,7 @@
     LOG_DIR/.tocsin/<shard>.journal   one record a line: crc32 of the rest in hex, a space, JSON:
                                       {"files": {name: [inode, size, crc32 of its first 256 bytes]},
                                        "producers": {id: [last ordinal, Unix seconds]}, "rotating": [name, ...],
-                                       "missing": {id: records that never came}}
+                                       "dropped": {id: {reason: records that never came}}}
 
 A record holds what changed; the state is all of them, one after the other. A torn last record is cut away: what it
 spoke of was never committed. A spoilt one before the last is another thing (a disk that lies): then nothing is cut, and
@@ -87,7 +87,7 @@ class State:
     files: dict[str, Extent] = field(default_factory=dict)
     producers: dict[str, tuple[int, float]] = field(default_factory=dict)  #: id -> (last ordinal, Unix seconds)
     rotating: set[str] = field(default_factory=set)  #: files of which a rotation has begun
-    missing: dict[str, int] = field(default_factory=dict)  #: id -> records that never came
+    dropped: dict[str, Mapping[str, int]] = field(default_factory=dict)  #: id -> records that never came, by reason
     spoilt: int = 0  #: records that cannot be read, with readable ones behind them
 
     @classmethod
@@ -109,7 +109,7 @@ class State:
                 {name: (inode, length, head) for name, (inode, length, head) in record["files"].items()},
                 {id_: (last, at) for id_, (last, at) in record["producers"].items()},
                 record.get("rotating", ()),
-                record.get("missing", {}),
+                record.get("dropped", {}),
             )
             size, state.spoilt = offset, bad
         return state, size
@@ -119,22 +119,22 @@ class State:
         files: Mapping[str, Extent],
         producers: Mapping[str, tuple[int, float]],
         rotating: Collection[str] = (),
-        missing: Mapping[str, int] = MappingProxyType({}),
+        dropped: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ) -> None:
         """What one more record says."""
         self.rotating -= {name for name in self.rotating & files.keys() if files[name][0] != self.files[name][0]}
         self.rotating |= set(rotating)
         self.files.update(files)
         self.producers.update(producers)
-        self.missing.update(missing)
+        self.dropped.update(dropped)
 
     def coded(self) -> bytes:
         """As one record of a journal."""
         record: dict[str, object] = {"files": self.files, "producers": self.producers}
         if self.rotating:
             record["rotating"] = sorted(self.rotating)
-        if self.missing:
-            record["missing"] = self.missing
+        if self.dropped:
+            record["dropped"] = self.dropped
         body = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         return b"%08x " % zlib.crc32(body) + body
 
@@ -179,9 +179,9 @@ class Journal:
         return self._state.spoilt > 0
 
     @property
-    def missing(self) -> Mapping[str, int]:
-        """Id -> records that never came."""
-        return self._state.missing
+    def dropped(self) -> Mapping[str, Mapping[str, int]]:
+        """Id -> records that never came, by reason."""
+        return self._state.dropped
 
     @property
     def rotating(self) -> Collection[str]:
@@ -197,18 +197,18 @@ class Journal:
         files: Mapping[str, Extent],
         producers: Mapping[str, tuple[int, float]],
         rotating: Collection[str] = (),
-        missing: Mapping[str, int] = MappingProxyType({}),
+        dropped: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ) -> None:
         """Append one record and fdatasync it: from now on the files are cut no shorter.
 
         Raises:
             OSError: nothing is recorded; what was half written is cut away by the next opening.
         """
-        line = State(dict(files), dict(producers), set(rotating), dict(missing)).coded()
+        line = State(dict(files), dict(producers), set(rotating), dict(dropped)).coded()
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fdatasync(self._descriptor)
-        self._state.add(files, producers, rotating, missing)
+        self._state.add(files, producers, rotating, dropped)
 
     def rewrite(self, now: float) -> None:
         """Say all of it again in one record, in a file of its own.
@@ -229,7 +229,7 @@ class Journal:
     def _compact(self, now: float) -> None:
         kept = {id_: (last, at) for id_, (last, at) in self.producers.items() if now - at < FORGET_AFTER}
         self._state.producers = kept
-        self._state.missing = {id_: number for id_, number in self.missing.items() if id_ in kept}
+        self._state.dropped = {id_: numbers for id_, numbers in self.dropped.items() if id_ in kept}
         fresh = self._path.with_suffix(".new")
         with fresh.open("wb") as file:
             file.write(self._state.coded())

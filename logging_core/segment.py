@@ -2,23 +2,29 @@
 
     words 0 to 4, native 64 bits    magic, the two halves of the producer's id, the first ordinal, where the lines end
     bytes 40 to 103                 the service's name
+    word 13                         how many lines, where that is known: in a file that was spilled; else 0
     from byte 128                   lines of JSON
 
-The end is stored after the line itself, so a process that dies while it writes leaves no torn line.
+The end is stored after the line itself, so a process that dies while it writes leaves no torn line. Consecutive
+segments that are spilled together make one file, of the same form and longer.
 """
 
 import mmap
 import os
+import struct
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 SIZE = 1024 * 1024
 HEADER = 128
 LONGEST_LINE = SIZE - HEADER
+SPILLED_AT_ONCE = 4  #: segments in one file, which is read whole
 _SERVICE = slice(40, 104)  # at most 64 characters of ASCII
 _MAGIC = int.from_bytes(b"TOCSIN01", sys.byteorder)
 _FIRST, _END = 3, 4  # words of the header
+_HEADER = struct.Struct("=Q16sQQ64sQ16x")
 
 
 def cut(data: bytes | mmap.mmap, start: int, end: int, max_bytes: int) -> int:
@@ -86,6 +92,11 @@ class Segment:
         self.end = end
         return True
 
+    @property
+    def lines(self) -> bytes:
+        """A copy of what is in it."""
+        return self.map[HEADER : self.end]
+
     def close(self) -> None:
         """Unmap; the file stays."""
         self._words.release()
@@ -99,13 +110,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A segment that another process wrote."""
+    """A segment in a file that nobody writes to any more."""
 
     path: Path
     service: str
     first: int
     count: int
     end: int
+    written: float  #: Unix seconds
 
     @property
     def last(self) -> int:
@@ -119,14 +131,25 @@ class Found:
         Raises:
             OSError: it cannot be read.
         """
-        data = read_bytes(path)
-        if len(data) != SIZE:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            status, header = os.fstat(descriptor), os.pread(descriptor, HEADER, 0)
+        finally:
+            os.close(descriptor)
+        if len(header) < HEADER:
             return None
-        words = memoryview(data)[:HEADER].cast("Q")
-        if words[0] != _MAGIC or data[8:24] != producer or not HEADER < words[_END] <= SIZE:
+        magic, owner, first, end, name, count = _HEADER.unpack(header)
+        if magic != _MAGIC or owner != producer or not HEADER < end <= min(status.st_size, SPILLED_AT_ONCE * SIZE):
             return None
-        service = data[_SERVICE].rstrip(b"\0").decode("ascii", "replace")
-        return cls(path, service, words[_FIRST], data.count(b"\n", HEADER, words[_END]), words[_END])
+        if not count:
+            count = read_bytes(path).count(b"\n", HEADER, end)
+        return cls(path, name.rstrip(b"\0").decode("ascii", "replace"), first, count, end, status.st_mtime)
+
+
+def spilled(producer: bytes, service: str, first: int, count: int, bodies: Sequence[bytes]) -> list[bytes]:
+    """The parts of a file that holds the lines of consecutive segments."""
+    end = HEADER + sum(map(len, bodies))
+    return [_HEADER.pack(_MAGIC, producer, first, end, service.encode(), count), *bodies]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -137,6 +160,6 @@ def read_bytes(path: Path) -> bytes:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        return os.read(descriptor, SIZE + 1)
+        return os.read(descriptor, SPILLED_AT_ONCE * SIZE)
     finally:
         os.close(descriptor)

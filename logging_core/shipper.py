@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logging_core import stream
-from logging_core.buffer import Buffer, Source
-from logging_core.spool import orphans
+from logging_core.adoption import orphans
+from logging_core.buffer import Batch, Buffer, Source
+from logging_core.gap import coded
+from logging_core.spill import SpillPlace
 
 if TYPE_CHECKING:
     import redis
@@ -59,17 +61,7 @@ class Feed:
         if time.monotonic() < self._full_until or (batch := self.source.take(BATCH_BYTES)) is None:
             return False
         try:
-            reply = stream.append(
-                client,
-                self.source.producer,
-                self.source.service,
-                first=batch.first,
-                count=batch.count,
-                body=batch.body,
-                jump=batch.first > self.appended + 1,  # what was asked for is gone from here: take the gap
-                report=self._report(),
-                budget=budget,
-            )
+            reply = self._send(client, batch, budget)
         except BaseException:  # raised again: the batch must not be skipped, whatever stopped us
             self.source.seek(batch.first)
             raise
@@ -83,6 +75,26 @@ class Feed:
         if reply.status == "seek":
             self.source.seek(reply.appended + 1)
         return True
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the stream was full at the last attempt."""
+        return self._full_for > 0
+
+    def _send(self, client: "redis.Redis", batch: Batch, budget: int) -> stream.Appended:
+        jump = batch.first > self.appended + 1  # what was asked for is gone from here: take the gap
+        return stream.append(
+            client,
+            self.source.producer,
+            self.source.service,
+            first=batch.first,
+            count=batch.count,
+            body=batch.body,
+            jump=jump,
+            gaps=coded(self.source.gaps(self.appended, batch.first)) if jump else "",
+            report=self._report(),
+            budget=budget,
+        )
 
     def ask(self, client: "redis.Redis", *, closed: bool = False) -> None:
         """Ask for the marks, and report."""
@@ -119,9 +131,11 @@ class Feed:
 class Shipper:
     """The thread. It holds the only connection to Redis that a handler has."""
 
-    def __init__(self, buffer: Buffer, redis_url: str, spool_root: Path | None) -> None:
+    def __init__(
+        self, buffer: Buffer, redis_url: str, spool_root: Path | None, spill: SpillPlace | None = None
+    ) -> None:
         self._url = redis_url
-        self._root = spool_root
+        self._root, self._spill = spool_root, spill
         self.feed = Feed(buffer)
         self.failing = False  #: the last attempt did not reach Redis
         self.resting = True  #: the thread sleeps until it is woken
@@ -191,7 +205,7 @@ class Shipper:
                 busy, self.failing = False, True
                 self._client = None
                 pause = min(pause * 2, 1.0)
-                time.sleep(pause * random.uniform(0.5, 1.0))
+                self._bide(pause * random.uniform(0.5, 1.0))
             if not busy:
                 self._rest()
         self._finish()
@@ -203,13 +217,15 @@ class Shipper:
         if self._root and now >= self._next_adoption:
             self._next_adoption = now + ADOPT_EVERY
             # A few at a time: the application should not pay for a whole fleet that died.
-            self._adopted += [Feed(spool) for spool in islice(orphans(self._root), ADOPT_AT_ONCE - len(self._adopted))]
-        busy = False
-        for feed in (self.feed, *self._adopted):
-            if feed.waiting > 0 and feed.ship(self._connected(), self._budget):
-                busy = busy or feed.waiting > 500
-            elif feed.due(now, 0.01 if self._waiting else REPORT_EVERY):
-                feed.ask(self._connected())
+            found = orphans(self._root, self._spill)
+            self._adopted += [Feed(spool) for spool in islice(found, ADOPT_AT_ONCE - len(self._adopted))]
+        busy = self._serve(self.feed, now)
+        for feed in list(self._adopted):
+            try:
+                busy = self._serve(feed, now) or busy
+            except OSError:  # a dead process's file that cannot be read must not hold up the living
+                self._adopted.remove(feed)
+                feed.source.close(0)
         for feed in [feed for feed in self._adopted if feed.done]:
             feed.ask(self._connected(), closed=True)
             feed.source.close(feed.committed)
@@ -217,6 +233,23 @@ class Shipper:
         with self._moved:
             self._moved.notify_all()
         return busy
+
+    def _serve(self, feed: Feed, now: float) -> bool:
+        """Ship a batch, or ask; whether more may be waiting at once."""
+        busy = False
+        if feed.waiting > 0 and feed.ship(self._connected(), self._budget):
+            busy = feed.waiting > 500
+        elif feed.due(now, 0.01 if self._waiting else REPORT_EVERY):
+            feed.ask(self._connected())
+        return feed.source.relieve(stalled=feed.stalled) or busy
+
+    def _bide(self, seconds: float) -> None:
+        """Redis is away: until the next attempt, move to the disk what would soon be in the way."""
+        deadline = time.monotonic() + seconds
+        while not self._stopping and (remaining := deadline - time.monotonic()) > 0:
+            feeds = (self.feed, *self._adopted)
+            if not sum(feed.source.relieve(stalled=True) for feed in feeds):
+                time.sleep(min(remaining, LINGER))
 
     def _rest(self) -> None:
         """Linger; then, if nothing came, sleep until woken."""
@@ -258,14 +291,14 @@ class Shipper:
             self._client.close()
 
 
-def ship_orphans(client: "redis.Redis", root: Path) -> int:
-    """Ship what dead processes left under `root`, for a host where no application may live to do it; records shipped.
+def ship_orphans(client: "redis.Redis", root: Path, spill: SpillPlace | None = None) -> int:
+    """Ship what dead processes left under `root` and on the disk, for a host where no application may live to do it.
 
-    What is shipped and not yet committed is left where it is, for the next time.
+    Returns how many records. What is shipped and not yet committed is left where it is, for the next time.
     """
     shipped = 0
     budget = stream.budget(client)
-    for spool in orphans(root):
+    for spool in orphans(root, spill):
         feed = Feed(spool)
         try:
             feed.ask(client)

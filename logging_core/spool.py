@@ -3,7 +3,8 @@
     <spool_dir>/<redis>/<producer>/lock           held for as long as somebody ships this producer's records
     <spool_dir>/<redis>/<producer>/<n>.segment    its records, in segments of 1 MiB
 
-Folders that nobody holds are adopted, under their own producer's id, by every shipper that shares the folder.
+Sealed segments move on to a disk (spill.py) while Redis is away: always the oldest, so all that is spilled is older
+than all that is here. Folders that nobody holds are adopted (adoption.py) by every shipper that shares them.
 """
 
 import os
@@ -11,16 +12,21 @@ import secrets
 import tempfile
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from logging_core import segment
 from logging_core.buffer import Batch
-from logging_core.claim import Claim, unclaimed
-from logging_core.segment import Found, Segment
+from logging_core.claim import Claim
+from logging_core.gap import Gap, Gaps
+from logging_core.overflow import Policy, Room, floor
+from logging_core.segment import Segment
+from logging_core.spill import Spill, SpillPlace
+
+SPILL_DIR = "/var/tmp/tocsin-{uid}"  # noqa: S108  # checked to be ours before use
 
 
 class SpoolBuffer:
@@ -28,8 +34,15 @@ class SpoolBuffer:
 
     durable = True
 
-    def __init__(self, root: Path, service: str, max_bytes: int = 16 * segment.SIZE) -> None:
-        """Open a folder of our own under `root`.
+    def __init__(
+        self,
+        root: Path,
+        service: str,
+        max_bytes: int = 16 * segment.SIZE,
+        policy: Policy | None = None,
+        spill: SpillPlace | None = None,
+    ) -> None:
+        """Open a folder of our own under `root`; with a place to spill to, that one is made when it is needed.
 
         Raises:
             OSError: the folder cannot be made, or is somebody else's.
@@ -37,7 +50,13 @@ class SpoolBuffer:
         self.producer = secrets.token_hex(16)
         self.service = service
         self.refused: Counter[str] = Counter()
+        self._policy = policy or Policy()
+        self._drops_oldest = self._policy.overflow == "drop_oldest"
         self._claim = Claim.create(root, self.producer)
+        self._gaps = Gaps(self._claim.folder / "gaps")
+        if self._drops_oldest:
+            self._gaps.reserve()
+        self._spill = Spill(spill, self.producer, service, self._claim.folder) if spill else None
         self._max_segments = max_bytes // segment.SIZE
         self._segments: deque[Segment] = deque()  # oldest first; the last one is written to
         self._spare: Segment | None = None
@@ -49,6 +68,7 @@ class SpoolBuffer:
         self._nested: deque[bytes] = deque()
         # Re-entrant, because a signal handler or a finalizer may log while this very thread is in here.
         self._lock = threading.RLock()
+        self._room = Room(self._lock)
         self._busy = False
         self._closed = False
 
@@ -56,6 +76,11 @@ class SpoolBuffer:
     def accepted(self) -> int:
         """The highest ordinal given out."""
         return self._segments[-1].last if self._segments else self._accepted
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """By reason: accepted, and dropped on purpose."""
+        return self._gaps.dropped + (self._spill.gaps.dropped if self._spill else Counter())
 
     def put(self, line: bytes) -> bool:
         """Copy a line into the mapped segment: microseconds, no system call, except where a segment begins."""
@@ -73,8 +98,24 @@ class SpoolBuffer:
                 self._busy = False
         return kept
 
+    def offer(self, line: bytes, level: int) -> bool:
+        """Accept a line as the policy says."""
+        with self._lock:
+            if self._busy:
+                return self.put(line)
+            if self._policy.overflow == "drop_lowest":
+                if level < floor(self._fill()):
+                    return self._refuse("drop_lowest")
+            elif not self._room.wait_for(lambda: self._make_room(len(line)), self._policy.block_timeout):
+                return self._refuse("block_timeout")
+            return self.put(line)
+
     def take(self, max_bytes: int) -> Batch | None:
-        """The next records: one copy out of the map, at most a segment's rest."""
+        """The next records: one copy out of the map, at most a segment's rest; or from the disk, without the lock."""
+        self._room.never_waits()
+        if self._spill and (batch := self._spill.files.take(max_bytes)):
+            self._next = batch.first + batch.count
+            return batch
         with self._exclusively():
             reading = self._segment_to_read()
             if reading is None:
@@ -86,20 +127,29 @@ class SpoolBuffer:
             return batch
 
     def seek(self, ordinal: int) -> int:
-        """Move the next record to take."""
+        """Move the next record to take, past a gap to what comes behind it."""
+        if self._spill:
+            spilled = self._spill.files.seek(ordinal)
+            if self._spill.files.unread:
+                self._reading, self._next = None, spilled  # what is here comes behind all that is spilled
+                return spilled
         with self._exclusively():
             if self._segments:
                 ordinal = min(max(ordinal, self._segments[0].first), self.accepted + 1)
-                reading = next(each for each in reversed(self._segments) if each.first <= ordinal)
-                self._position = segment.skip(reading.map, ordinal - reading.first)
-                self._reading, self._next = reading, ordinal
+                last = self._segments[-1]
+                reading = next((each for each in self._segments if each.last >= ordinal), last)
+                self._next = max(ordinal, reading.first)
+                self._position = segment.skip(reading.map, self._next - reading.first)
+                self._reading = reading
             return self._next
 
     def release(self, appended: int, committed: int) -> None:
         """Free whole segments that are committed, and keep one ready, so that a caller seldom has to make one."""
         with self._exclusively():
             self._appended = appended
+            self._gaps.forget(committed)
             self._drop_through(committed)
+            self._room.notify()
             wanted = self._spare is None and bool(self._segments) and self._segments[-1].end > segment.SIZE // 4
         if wanted:
             spare = self._create()  # slow, so outside the lock
@@ -107,18 +157,53 @@ class SpoolBuffer:
                 self._spare, spare = self._spare or spare, self._spare and spare
             if spare:
                 spare.remove()
+        if self._spill:
+            self._spill.gaps.forget(committed)
+            self._spill.files.release(committed)
+
+    def relieve(self, *, stalled: bool) -> bool:
+        """Move the oldest sealed segments to the disk, once half of the space is taken and none is shipped here."""
+        self._room.never_waits()
+        spill = self._spill
+        if spill is None:
+            return False
+        if stalled:
+            if 4 * len(self._segments) >= self._max_segments:
+                spill.prepare()
+            spill.expire(self._appended)
+        if not (stalled or spill.files.unread) or spill.rests:
+            return False
+        moving = self._sealed()
+        if not moving or 2 * len(self._segments) < self._max_segments:
+            return False
+        size = len(moving) * segment.SIZE
+        if not spill.make_room(size, appended=self._appended, drop=self._drops_oldest):
+            return False
+        try:
+            self._move(spill, moving)
+        except OSError:
+            return False  # what is full then is dealt with as the policy says
+        return True
+
+    def gaps(self, after: int, before: int) -> list[Gap]:
+        """What was dropped on purpose and touches the ordinals between two."""
+        spilled = self._spill.gaps.between(after, before) if self._spill else []
+        return spilled + self._gaps.between(after, before)
 
     def close(self, committed: int) -> None:
-        """Remove the folder where everything is committed; otherwise leave it for others to adopt."""
+        """Remove the folders where everything is committed; otherwise leave them for others to adopt."""
         with self._exclusively():
             self._closed = True
+            self._room.notify()
             done = committed >= self.accepted
             self._accepted = self.accepted
             self._unmap()
-            if done:
-                self._claim.remove()
-            else:
-                self._claim.let_go()
+        if self._spill:
+            self._spill.close(done=done)
+        if done:
+            self._claim.remove()
+        else:
+            self._claim.let_go()
 
     def abandon(self) -> None:
         """In a forked child: unmap what the parent writes to."""
@@ -161,11 +246,14 @@ class SpoolBuffer:
             return self._refuse("too_long")
         if len(self._segments) >= self._max_segments:
             self._drop_through(self._appended)
-        if len(self._segments) >= self._max_segments:
+        if len(self._segments) >= self._max_segments and not self._drop_oldest():
             return self._refuse("buffer_full")
-        fresh, self._spare = self._spare or self._create(), None
+        fresh = self._spare or self._create()
+        if fresh is None and self._drop_oldest():
+            fresh = self._spare
         if fresh is None:
             return self._refuse("spool_full")
+        self._spare = None
         fresh.start(self.accepted + 1)
         fresh.append(line)
         self._segments.append(fresh)
@@ -189,84 +277,75 @@ class SpoolBuffer:
                 if self._position < self._segments[0].end:
                     break
                 self._read_on(self._segments[1])
-            dropped = self._segments.popleft()
-            if self._spare is None:
-                dropped.start(0)  # emptied at once: whoever adopts this folder must not take its lines for waiting ones
-                self._spare = dropped
-            else:
-                dropped.remove()
+            self._let_go(self._segments[0])
 
+    def _drop_oldest(self) -> bool:
+        """Drop a segment that is not in the stream, if the policy is so; the one that is being sent only at last."""
+        sealed = list(self._segments)[:-1] if self._drops_oldest else []
+        victim = next((each for each in sealed if each is not self._reading), sealed[0] if sealed else None)
+        if victim is None:
+            return False
+        self._gaps.declare(max(victim.first, self._appended + 1), victim.last, "drop_oldest")
+        self._let_go(victim)
+        return True
 
-class AdoptedSpool:
-    """What a dead process left: read only, and one segment in memory at a time."""
-
-    durable = True
-
-    def __init__(self, claim: Claim, found: Sequence[Found]) -> None:
-        self.producer = claim.folder.name
-        self.service = found[0].service
-        self.refused: Counter[str] = Counter()
-        self.accepted = found[-1].last
-        self._claim = claim
-        self._found = list(found)  # by ordinal; there may be gaps between them
-        self._data, self._read = b"", -1
-        self._at, self._position, self._next = 0, segment.HEADER, found[0].first
-
-    def take(self, max_bytes: int) -> Batch | None:
-        """The next records."""
-        while self._position == self._found[self._at].end:
-            if self._at + 1 == len(self._found):
-                return None
-            self._at += 1
-            self._position, self._next = segment.HEADER, self._found[self._at].first
-        data = self._load()
-        end = segment.cut(data, self._position, self._found[self._at].end, max_bytes)
-        body = data[self._position : end]
-        batch = Batch(self._next, body.count(b"\n"), body)
-        self._position, self._next = end, self._next + batch.count
-        return batch
-
-    def seek(self, ordinal: int) -> int:
-        """Move the next record to take, past a gap to what comes behind it."""
-        self._at = next((at for at, each in enumerate(self._found) if each.last >= ordinal), len(self._found) - 1)
-        found = self._found[self._at]
-        self._next = min(max(ordinal, found.first), found.last + 1)
-        self._position = segment.skip(self._load(), self._next - found.first)
-        return self._next
-
-    def release(self, appended: int, committed: int) -> None:
-        """Nothing is freed before everything is committed."""
-
-    def close(self, committed: int) -> None:
-        """Remove the folder where everything is committed; otherwise leave it for others."""
-        if committed >= self.accepted:
-            self._claim.remove()
+    def _let_go(self, dropped: Segment) -> None:
+        self._segments.remove(dropped)
+        if self._reading is dropped:
+            self._reading = None
+        if self._spare is None:
+            dropped.start(0)  # emptied at once: whoever adopts this folder must not take its lines for waiting ones
+            self._spare = dropped
         else:
-            self._claim.let_go()
+            dropped.remove()
 
-    def _load(self) -> bytes:
-        if self._read != self._at:
-            self._data, self._read = segment.read_bytes(self._found[self._at].path), self._at
-        return self._data
+    def _fill(self) -> float:
+        """How many of the segments that can be sealed are, and are not in the stream; 1: the last one is in use."""
+        with self._exclusively():
+            sealed = islice(self._segments, max(len(self._segments) - 1, 0))
+            return sum(each.last > self._appended for each in sealed) / (self._max_segments - 1)
 
+    def _make_room(self, size: int) -> bool:
+        """Whether a line can be put now, or is refused for another reason than want of room."""
+        with self._exclusively():
+            if self._closed or size > segment.LONGEST_LINE:
+                return True
+            if self._segments and self._segments[-1].end + size <= segment.SIZE:
+                return True
+            if len(self._segments) >= self._max_segments:
+                self._drop_through(self._appended)
+            if len(self._segments) >= self._max_segments:
+                return False
+            self._spare = self._spare or self._create()
+            return self._spare is not None
 
-def orphans(root: Path) -> Iterator[AdoptedSpool]:
-    """The spools under `root` that nobody holds, adopted one at a time; a folder that cannot be read is left alone."""
-    for claim in unclaimed(root):
-        try:
-            producer = bytes.fromhex(claim.folder.name)
-            found = [Found.read(path, producer) for path in claim.folder.glob("*.segment")]
-            held = sorted((each for each in found if each), key=lambda each: each.first)
-        except OSError:
-            claim.let_go()
-            continue
-        except BaseException:  # raised again: a claim that nobody uses would bar everybody
-            claim.let_go()
-            raise
-        if held:
-            yield AdoptedSpool(claim, held)
-        else:
-            claim.remove()
+    def _sealed(self) -> list[tuple[Segment, int]]:
+        """Segments to move to the disk together, each with its first ordinal: the oldest ones, without a gap."""
+        with self._exclusively():
+            sealed = list(self._segments)[:-1][: segment.SPILLED_AT_ONCE]
+        whole = [each for each, before in zip(sealed[1:], sealed, strict=False) if each.first == before.last + 1]
+        return [(each, each.first) for each in (*sealed[:1], *whole)]
+
+    def _move(self, spill: Spill, moving: list[tuple[Segment, int]]) -> None:
+        """Copy segments to the disk, then let go of them here.
+
+        Raises:
+            OSError: they are here still.
+        """
+        bodies, count = [], 0
+        for each, first in moving:
+            with self._exclusively():
+                if each.first != first:  # dropped by a caller, and in use again
+                    break
+                bodies.append(each.lines)
+                count += each.count
+        spill.keep(moving[0][1], count, bodies)
+        with self._exclusively():
+            for each, first in moving[: len(bodies)]:
+                if each.first == first and each in self._segments:
+                    self._let_go(each)
+            self._room.notify()
+        spill.files.seek(self._next)
 
 
 def spool_root(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -275,6 +354,16 @@ def spool_root(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) 
         shared = Path("/dev/shm")  # noqa: S108  # checked to be ours before use
         base = shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
         spool_dir = base / f"tocsin-{os.geteuid()}"
+    return Path(spool_dir) / redis_name(redis_url)
+
+
+def spill_root(redis_url: str, spill_dir: str | os.PathLike[str] = SPILL_DIR) -> Path:
+    """Where they spill: `{uid}` in the folder's name stands for the user's number."""
+    return Path(os.fspath(spill_dir).replace("{uid}", str(os.geteuid()))) / redis_name(redis_url)
+
+
+def redis_name(redis_url: str) -> str:
+    """One name for a Redis, by whatever URL it is called."""
     parts = urlsplit(redis_url)
     database = (
         parse_qs(parts.query).get("db", [""])[0] or ("" if parts.scheme == "unix" else parts.path.strip("/")) or "0"
@@ -284,4 +373,4 @@ def spool_root(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) 
     else:
         host = parts.hostname or "localhost"
         name = f"{'127.0.0.1' if host in ('localhost', '::1') else host}_{parts.port or 6379}_{database}"
-    return Path(spool_dir) / name.replace("/", "_")
+    return name.replace("/", "_")

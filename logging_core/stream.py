@@ -3,15 +3,17 @@
 Everything of a shard carries its hash tag, so that one commit is one slot of a cluster. For shard 0:
 
     key                            type    meaning                                                          expiry
-    tocsin:{0}:stream              stream  entries (producer, first, count, service, body); body is         none
-                                           newline-delimited JSON, one line a record
+    tocsin:{0}:stream              stream  entries (producer, first, count, service, body, gaps); body is   none
+                                           newline-delimited JSON, one line a record; gaps (gap.py) only
+                                           where something was dropped on purpose
     tocsin:{0}:shard               hash    version: commits so far; bytes and records: what waits in the    none
                                            stream
     tocsin:{0}:lease               string  nonce|holder of the writer                                       lease
-    tocsin:{0}:producer:<id>       hash    appended, committed, accepted: ordinals; missing: records that   30 days
-                                           the writer never saw; refused:<reason>; service, host, pid,      once retired
-                                           durable, seen (Unix seconds), closed; base:<field>: what the
-                                           sums hold of it already
+    tocsin:{0}:producer:<id>       hash    appended, committed, accepted: ordinals; dropped:<reason>:       30 days
+                                           accepted, never written (`missing`: nobody said why);            once retired
+                                           refused:<reason>; service, host, pid, durable,
+                                           seen (Unix seconds), closed; base:<field>: what the sums hold
+                                           of it already
     tocsin:{0}:producers           set     ids of the producers that are not retired                        none
     tocsin:{0}:retired             hash    sums over those that are                                         none
 
@@ -74,6 +76,7 @@ class Entry:
     count: int
     service: str
     body: bytes
+    gaps: str = ""  #: what the producer dropped on purpose before it: see gap.py
 
     @property
     def last(self) -> int:
@@ -139,13 +142,15 @@ def append(
     count: int = 0,
     body: bytes = b"",
     jump: bool = False,
+    gaps: str = "",
     report: Mapping[str, str | int] | None = None,
     budget: int = DEFAULT_BUDGET,
     shard: int = 0,
 ) -> Appended:
     """Append one batch, if it is the producer's next; with no records: only ask and report.
 
-    `jump` says that the records before `first` are no longer held, so the gap is taken.
+    `jump` says that the records before `first` are no longer held, so the gap is taken, even with no record behind it;
+    `gaps` says which of them were dropped on purpose.
     """
     keys = Keys(shard)
     pairs = [item for pair in (report or {}).items() for item in pair]
@@ -153,7 +158,7 @@ def append(
         client,
         "append",
         (keys.stream, keys.shard, keys.producer(producer), keys.producers),
-        (producer, first, count, body, int(jump), budget, service, *pairs),
+        (producer, first, count, body, int(jump), budget, service, gaps, *pairs),
     )
     return Appended(status.decode(), appended, committed)
 
@@ -270,6 +275,7 @@ def _entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry:
             count=int(fields[b"count"]),
             service=service if SERVICE_NAME.fullmatch(service) else "invalid",
             body=fields[b"body"],
+            gaps=fields.get(b"gaps", b"").decode("ascii", "replace"),
         )
     except (KeyError, ValueError):
         return Entry(id=id_, producer="", first=1, count=0, service="invalid", body=b"")
@@ -374,11 +380,12 @@ class Producer:
     @property
     def unfolded(self) -> dict[str, int]:
         """What the sums do not hold yet."""
+        dropped = {name: self._number(name) for name in self._fields if name.startswith("dropped:")}
         sums = {
             "accepted": self._accepted,
-            "written": self._number("committed") - self._number("missing"),
-            "dropped:missing": self._number("missing"),
+            "written": self._number("committed") - sum(dropped.values()),
             "unknown": self._unknown,
+            **dropped,
         }
         sums |= {name: self._number(name) for name in self._fields if name.startswith("refused:")}
         return {name: number - self._number(f"base:{name}") for name, number in sums.items()}

@@ -9,6 +9,7 @@ record is not written again; at or below Redis's, it is not counted again.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -18,6 +19,7 @@ import msgspec
 import redis.exceptions
 
 from logging_core.files import FileStore
+from logging_core.gap import explain
 from logging_core.journal import Journal, evict, exclusive
 from logging_core.rotation import Rotation
 from logging_core.stream import Change, Entry, Keys, LeaseLostError, Shard
@@ -168,17 +170,18 @@ class Writer:
         unknown = {entry.producer for entry in entries} - self._counted.keys()
         self._counted |= self._shard.committed(unknown)
         now = wiring.now()
-        # The journal keeps what is missing too: a crash before the commit must not make it look written.
-        missing = {id_: self._journal.missing[id_] for id_ in self._counted.keys() & self._journal.missing.keys()}
+        # The journal keeps what was dropped too: a crash before the commit must not make it look written.
+        known = {id_: self._journal.dropped[id_] for id_ in self._counted.keys() & self._journal.dropped.keys()}
+        dropped = dict(known)
         positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
         records: list[Record] = []
         places: dict[int, Place] = {}
         for entry in entries:
             written, counted = positions[entry.producer], self._counted[entry.producer]
-            gap = entry.first - max(written, counted) - 1
-            if gap > 0:  # the shipper said that it no longer has them, and they are not in the files either
-                _logger.error("%d records of %s are missing", gap, entry.service)
-                missing[entry.producer] = missing.get(entry.producer, 0) + gap
+            # The shipper said that it no longer has them, and they are not in the files either.
+            if gap := explain(entry.gaps, max(written, counted), entry.first):
+                _logger.error("%d records of %s will never come: %s", gap.total(), entry.service, dict(gap))
+                dropped[entry.producer] = gap + Counter(dropped.get(entry.producer, {}))
             decoded, placed = self._append(entry, written)
             skipped = max(counted - entry.first + 1, 0)
             places |= {len(records) + index - skipped: place for index, place in placed.items() if index >= skipped}
@@ -186,10 +189,14 @@ class Writer:
             positions[entry.producer] = max(written, entry.last)
             self._counted[entry.producer] = max(counted, entry.last)
         files = self._files.sync()
-        if files:
+        if files or dropped != known:
             marks = {producer: (last, now) for producer, last in positions.items()}
-            self._journal.record(files, marks, missing=missing)
-        changes = [Change("max", Keys().producer(id_), "missing", number) for id_, number in missing.items()]
+            self._journal.record(files, marks, dropped=dropped)
+        changes = [
+            Change("max", Keys().producer(id_), f"dropped:{reason}", number)
+            for id_, numbers in dropped.items()
+            for reason, number in numbers.items()
+        ]
         changes += count_records(records, places, _bounds(int(now // _BOUNDS_FOR)), now)
         self._version = self._shard.commit(self._version, entries, changes, self._configured.ingest.lease)
         self._renewed = time.monotonic()

@@ -8,7 +8,8 @@ import time
 from logging_core import stream
 from logging_core.compression import compress_sealed
 from logging_core.shipper import ship_orphans
-from logging_core.spool import spool_root
+from logging_core.spill import SpillPlace
+from logging_core.spool import spill_root, spool_root
 from rules import error_groups, series
 from tasks import settings, wiring
 from tasks.app import app
@@ -22,7 +23,8 @@ _logger = logging.getLogger(__name__)
 @app.task(name="tasks.maintenance.adopt")
 def adopt() -> None:
     """Ship what dead applications of this host left, where no application may live to do it."""
-    shipped = ship_orphans(wiring.redis_client(), spool_root(settings.load().redis_url))
+    redis_url = settings.load().redis_url
+    shipped = ship_orphans(wiring.redis_client(), spool_root(redis_url), SpillPlace(spill_root(redis_url)))
     if shipped:
         _logger.info("shipped %d records of dead processes", shipped)
 

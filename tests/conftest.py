@@ -12,7 +12,7 @@ import pytest
 import redis as redis_py
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.spool import spool_root
+from logging_core.spool import spill_root, spool_root
 from tests.stack import Stack
 from tests.waiting import free_port, wait_until
 
@@ -75,4 +75,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stack.redis.close()
             stack.up.send_signal(signal.SIGTERM)
             stack.ended()
-            shutil.rmtree(spool_root(stack.redis_url), ignore_errors=True)
+            for root in (spool_root(stack.redis_url), spill_root(stack.redis_url)):
+                shutil.rmtree(root, ignore_errors=True)

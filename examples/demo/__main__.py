@@ -17,7 +17,7 @@ from examples.demo.place import Place
 from examples.demo.programs import StartError
 from examples.demo.story import Story
 from examples.sinks import LOOPBACK, MailSink, SlackSink
-from logging_core.spool import spool_root
+from logging_core.spool import spill_root, spool_root
 
 
 def main() -> int:
@@ -27,7 +27,8 @@ def main() -> int:
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-"))).resolve()
         place = Place.choose(folder)
-        running.callback(shutil.rmtree, spool_root(place.redis_url), ignore_errors=True)
+        for root in (spool_root(place.redis_url), spill_root(place.redis_url)):
+            running.callback(shutil.rmtree, root, ignore_errors=True)
         slack, mail = running.enter_context(SlackSink()), running.enter_context(MailSink())
         silent = running.enter_context(socket.create_server((LOOPBACK, 0)))  # takes connections and never answers
         narrator = Narrator(slack)

@@ -27,7 +27,7 @@ from typing import Any
 
 from logging_core import RedisStreamHandler
 from logging_core.buffer import MemoryBuffer
-from logging_core.spool import SpoolBuffer
+from logging_core.spool import SPILL_DIR, SpoolBuffer
 
 ERROR_EVERY = 10  #: each such record of a thread is an error
 WIDTH = 7 + 1 + 3 + 1 + 8  #: of an id: pid, thread, number
@@ -43,6 +43,7 @@ class Options:
     loggers: int = 1  #: of as many names
     size: int = 0  #: characters in each message
     spool_dir: str | None = None
+    spill_dir: str | None = SPILL_DIR
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Application:
     def __init__(self, url: str, service: str, ledger: Path, options: Options) -> None:
         self.options = options
         self.ledger = ledger
-        self.handler = RedisStreamHandler(url, service, spool_dir=options.spool_dir)
+        self.handler = RedisStreamHandler(url, service, spool_dir=options.spool_dir, spill_dir=options.spill_dir)
         self.loggers = [logging.getLogger(f"{service}.{number}") for number in range(options.loggers)]
         for logger in self.loggers:
             logger.setLevel(logging.INFO)

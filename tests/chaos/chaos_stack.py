@@ -14,7 +14,7 @@ import psutil
 import redis
 from supervisor.xmlrpc import SupervisorTransport
 
-from logging_core.spool import spool_root
+from logging_core.spool import spill_root, spool_root
 from logging_core.stream import Account, account
 from tests.stack import Stack, living
 from tests.waiting import wait_until
@@ -32,7 +32,8 @@ class ChaosStack(Stack):
     def __post_init__(self) -> None:
         self.steps.mkdir(parents=True)
         # What another run left there on the same port would be shipped to us.
-        shutil.rmtree(spool_root(self.redis_url), ignore_errors=True)
+        for root in (spool_root(self.redis_url), spill_root(self.redis_url)):
+            shutil.rmtree(root, ignore_errors=True)
         super().__post_init__()
         self.read_until("ready in")
 
@@ -131,7 +132,8 @@ class ChaosStack(Stack):
         if self.up.poll() is None:
             self.up.send_signal(signal.SIGTERM)
         self.ended()
-        shutil.rmtree(spool_root(self.redis_url), ignore_errors=True)
+        for root in (spool_root(self.redis_url), spill_root(self.redis_url)):
+            shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ def make(redis: Redis, redis_server: str, tmp_path: Any) -> Iterator[Make]:
     handlers = []
 
     def _make(**options: Any) -> tuple[logging.Logger, RedisStreamHandler]:
-        handler = RedisStreamHandler(**{"redis_url": redis_server, "service": "shop", "spool_dir": tmp_path} | options)
+        handler = RedisStreamHandler(
+            **{"redis_url": redis_server, "service": "shop", "spool_dir": tmp_path, "spill_dir": None} | options
+        )
         handlers.append(handler)
         logger = logging.Logger("shop.api")  # noqa: LOG001  # one that no other test knows
         logger.addHandler(handler)
@@ -126,6 +128,29 @@ def test_a_redis_that_forgot_everything_is_sent_all_that_was_not_written(make: M
     assert [record["message"] for record in shipped(redis)] == [f"record {number}" for number in range(51)]
 
 
+def test_neither_logging_nor_shipping_imports_anything(redis_server: str, tmp_path: Any) -> None:
+    """A module that another thread imports at the moment of a fork is locked for ever in the child."""
+    program = """
+import logging, sys
+from logging_core import RedisStreamHandler
+handler = RedisStreamHandler(sys.argv[1], spool_dir=sys.argv[2], spill_dir=sys.argv[2] + "/spill")
+logger = logging.getLogger()
+logger.addHandler(handler)
+known = set(sys.modules)
+logger.warning("one %s", {1}, extra={"field": 1.5})
+try:
+    1 / 0
+except ZeroDivisionError:
+    logger.exception("two")
+assert handler.flush(20)
+print(*sorted(set(sys.modules) - known))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program, redis_server, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (found.stdout, found.stderr) == ("\n", "")
+
+
 def test_a_forked_child_is_a_producer_of_its_own(make: Make, redis: Redis) -> None:
     logger, handler = make()
     logger.info("parent 1")
@@ -173,7 +198,10 @@ def test_what_a_killed_application_accepted_is_shipped_by_the_next_one(
 EXITS = """
 import logging, sys
 from logging_core import RedisStreamHandler
-logging.getLogger().addHandler(RedisStreamHandler(sys.argv[1], "shop", buffer=sys.argv[3], spool_dir=sys.argv[2]))
+handler = RedisStreamHandler(
+    sys.argv[1], "shop", buffer=sys.argv[3], spool_dir=sys.argv[2], spill_dir=None
+)
+logging.getLogger().addHandler(handler)
 for number in range(2000):
     logging.warning("record %d", number)
 """
@@ -223,6 +251,7 @@ def test_filters_and_levels_are_honoured(make: Make, redis: Redis) -> None:
         ({"service": "../etc"}, "service: letters"),
         ({"buffer": "disk"}, "buffer is 'spool' or 'memory', not 'disk'"),
         ({"max_bytes": 10}, "max_bytes is at least 2 MiB"),
+        ({"overflow": "drop"}, "overflow is one of drop_newest, drop_oldest, drop_lowest, block, not 'drop'"),
     ],
 )
 def test_a_mistake_is_told_when_the_handler_is_made(options: dict[str, Any], message: str) -> None:

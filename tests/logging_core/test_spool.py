@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from logging_core.adoption import orphans
 from logging_core.segment import SIZE
-from logging_core.spool import SpoolBuffer, orphans, spool_root
+from logging_core.spool import SpoolBuffer, spool_root
 
 WRITE_AND_DIE = """
 import os, signal, sys

@@ -48,6 +48,14 @@ def test_a_gap_is_taken_from_who_no_longer_has_the_records(redis: Redis) -> None
     assert send(redis, 12, 5, jump=True) == "seek"  # jumping never repeats
 
 
+def test_who_adopts_a_part_does_not_make_the_rest_unaccepted(redis: Redis) -> None:
+    send(redis, 1, 3, durable=1)
+    append(redis, "p", "shop", report={"accepted": 10})
+    append(redis, "p", "shop", report={"accepted": 5, "closed": 1})
+    found = account(redis)
+    assert (found.accepted, found.waiting, found.lost) == (10, 10, 0)
+
+
 def test_the_stream_keeps_to_its_budget_but_always_takes_one(redis: Redis) -> None:
     big = b"x" * 999 + b"\n"
     assert append(redis, "p", "shop", first=1, count=1, body=big, budget=500).status == "ok"
@@ -146,7 +154,7 @@ def test_the_account_adds_up(redis: Redis) -> None:
     assert (before.accepted, before.written, before.waiting, before.unknown) == (17, 0, 17, 0)
     assert before.refused == {"buffer_full": 4}
     assert before.lag > 0
-    commit_all(redis, Change("add", KEYS.producer("p"), "missing", 1))
+    commit_all(redis, Change("add", KEYS.producer("p"), "dropped:missing", 1))
     redis.hset(KEYS.producer("m"), "seen", 1)  # a memory buffer whose process fell silent
     after = account(redis)
     assert (after.accepted, after.written, after.waiting, after.unknown) == (17, 4, 7, 5)

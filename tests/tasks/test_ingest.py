@@ -15,6 +15,8 @@ from redis import Redis
 
 from logging_core.files import FileStore
 from logging_core.journal import Journal, evict, exclusive
+from logging_core.overflow import Policy
+from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
 from logging_core.stream import Keys, Shard, account, append
 from rules.error_groups import ErrorGroups
@@ -41,10 +43,18 @@ def line(number: int, level: str = "INFO", **fields: Any) -> bytes:
     return json.dumps(record | fields).encode() + b"\n"
 
 
-def send(redis: Redis, first: int, count: int, *, jump: bool = False, level: str = "INFO") -> None:
+def send(redis: Redis, first: int, count: int, *, jump: bool = False, level: str = "INFO", gaps: str = "") -> None:
     body = b"".join(line(number, level) for number in range(first, first + count))
     reply = append(
-        redis, "p" * 32, "shop", first=first, count=count, body=body, jump=jump, report={"accepted": first + count - 1}
+        redis,
+        "p" * 32,
+        "shop",
+        first=first,
+        count=count,
+        body=body,
+        jump=jump,
+        gaps=gaps,
+        report={"accepted": first + count - 1},
     )
     assert reply.status == "ok"
 
@@ -270,6 +280,74 @@ def test_what_is_missing_is_counted_though_the_writer_dies_on_the_way(
     run_writer(redis, configured)
     found = account(redis)
     assert (found.accepted, found.written, found.dropped, found.lost) == (7, 4, {"missing": 3}, 0)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(FileStore, "append"), (FileStore, "sync"), (Journal, "record"), (Shard, "commit"), (Shard, "committed")],
+)
+def test_what_was_dropped_on_purpose_is_counted_by_its_reason_through_every_crash(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+) -> None:
+    send(redis, 1, 2)
+    run_writer(redis, configured)
+    send(redis, 13, 2, jump=True, gaps="1-9:drop_oldest 10-11:spill_expired")  # 12 is missing, 1 and 2 had come
+    with monkeypatch.context() as patched, pytest.raises(Crash):
+        patched.setattr(owner, name, after(getattr(owner, name)))
+        run_writer(redis, configured)
+    send(redis, 18, 2, jump=True, gaps="15-17:drop_oldest")
+    run_writer(redis, configured)
+    found = account(redis)
+    assert found.dropped == {"drop_oldest": 10, "spill_expired": 2, "missing": 1}
+    assert (found.accepted, found.written, found.waiting, found.lost) == (19, 6, 0, 0)
+    assert numbers(configured.log_dir) == [1, 2, 13, 14, 18, 19]
+
+
+def test_a_redis_that_came_back_older_is_told_again_what_was_dropped(
+    redis: Redis, configured: settings.Settings
+) -> None:
+    send(redis, 1, 10)
+    run_writer(redis, configured)
+    send(redis, 21, 10, jump=True, gaps="11-20:drop_oldest")
+    run_writer(redis, configured)
+    redis.flushall()
+    ingest._bounds.cache_clear()
+    send(redis, 25, 10, jump=True, gaps="11-20:drop_oldest")  # 21 to 24 are no longer held, and in the files
+    run_writer(redis, configured)
+    found = account(redis)
+    assert found.dropped == {"drop_oldest": 10}
+    assert (found.accepted, found.written, found.lost) == (34, 24, 0)
+    assert numbers(configured.log_dir) == [*range(1, 11), *range(21, 35)]
+
+
+def test_what_was_dropped_last_is_told_with_no_record_behind_it(redis: Redis, configured: settings.Settings) -> None:
+    send(redis, 1, 10)
+    send(redis, 21, 0, jump=True, gaps="11-20:spill_expired")
+    run_writer(redis, configured)
+    found = account(redis)
+    assert found.dropped == {"spill_expired": 10}
+    assert (found.accepted, found.written, found.waiting, found.lost) == (20, 10, 0, 0)
+    send(redis, 21, 1)
+    run_writer(redis, configured)
+    assert numbers(configured.log_dir) == [*range(1, 11), 21]
+
+
+def test_a_whole_buffers_way_over_a_gap_and_a_crash(
+    redis: Redis, configured: settings.Settings, tmp_path: Path
+) -> None:
+    """Its process dies after it dropped and before it told anybody; who adopts it tells."""
+    buffer = SpoolBuffer(tmp_path / "spool" / "redis", "shop", 3 * 1024 * 1024, Policy("drop_oldest"))
+    for number in range(1, 60_001):
+        assert buffer.put(line(number))
+    dropped = buffer.dropped["drop_oldest"]
+    buffer.close(0)
+    assert ship_orphans(redis, tmp_path / "spool" / "redis") == 60_000  # moved the mark so far
+    run_writer(redis, configured)
+    found = account(redis)
+    assert found.dropped == {"drop_oldest": dropped}
+    assert dropped > 10_000
+    assert (found.accepted, found.written, found.waiting, found.lost) == (60_000, 60_000 - dropped, 0, 0)
+    assert numbers(configured.log_dir) == list(range(dropped + 1, 60_001))
 
 
 def test_a_spoilt_record_in_the_journal_cuts_nothing_and_repeats_nothing(

@@ -73,7 +73,7 @@ def journal(arena: Arena) -> None:
 def spool(arena: Arena) -> None:
     folder = Path(tempfile.mkdtemp(prefix="spool-", dir=arena.stack.folder)) / "small"
     with small_disk(folder, 3):  # two segments and a little: the third cannot be had
-        arena.application(rate=500, size=1000, spool_dir=str(folder / "spool"))
+        arena.application(rate=500, size=1000, spool_dir=str(folder / "spool"), spill_dir=None)
         redis = arena.stack.program("redis")
         assert redis
         redis.suspend()  # nothing is freed
