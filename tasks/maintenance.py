@@ -5,7 +5,7 @@ groups; sealed files are compressed.
 import logging
 import time
 
-from logging_core import stream
+from logging_core.account import retire
 from logging_core.compression import compress_sealed
 from logging_core.shipper import ship_orphans
 from logging_core.spill import SpillPlace
@@ -33,7 +33,7 @@ def adopt() -> None:
 def maintain() -> None:
     """Retire producers that are done, prune what is old."""
     client, now = wiring.redis_client(), wiring.now()
-    stream.retire(client)
+    retire(client)
     series.prune(client, now)
     error_groups.prune(client, now)
 

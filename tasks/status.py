@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
-from logging_core.stream import Account, account
+from logging_core.account import Account, account
 from recovery.journal import Journal
 from tasks import canary, heartbeat, schedule
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from logging_core import RedisStreamHandler
-from logging_core.stream import account
+from logging_core.account import account
 from tests.stack import Stack
 from tests.waiting import wait_until
 

@@ -23,7 +23,7 @@ import orjson
 import psutil
 import pytest
 
-from logging_core.stream import Account
+from logging_core.account import Account
 from tests.chaos.application import ERROR_EVERY, WIDTH
 from tests.chaos.chaos_stack import ChaosStack
 from tests.stack import living

@@ -14,8 +14,8 @@ import psutil
 import redis
 from supervisor.xmlrpc import SupervisorTransport
 
+from logging_core.account import Account, account
 from logging_core.spool import spill_root, spool_root
-from logging_core.stream import Account, account
 from tests.stack import Stack, living
 from tests.waiting import wait_until
 

@@ -4,7 +4,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from logging_core.stream import Account, Change, Keys, LeaseLostError, Shard, account, append, retire
+from logging_core.account import Account, account, retire
+from logging_core.stream import Change, Keys, LeaseLostError, Shard, append
 
 KEYS = Keys()
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from logging_core.account import account
 from logging_core.files import FileStore
 from logging_core.journal import Journal, evict, exclusive
 from logging_core.overflow import Policy
 from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
-from logging_core.stream import Keys, Shard, account, append
+from logging_core.stream import Keys, Shard, append
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError
 from rules.series import TOTAL

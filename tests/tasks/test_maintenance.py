@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from logging_core.account import account
 from logging_core.rotation import generations
-from logging_core.stream import Keys, Shard, account, append
+from logging_core.stream import Keys, Shard, append
 from tasks import ingest, maintenance, settings
 from tasks.settings import FileSettings
 
