@@ -20,5 +20,6 @@ end
 local version = redis.call('HINCRBY', KEYS[3], 'version', 1)
 
 apply_changes(ARGV[7])
+redis.call('HSET', KEYS[3], 'led', redis.call('TIME')[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return version

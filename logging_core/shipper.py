@@ -12,7 +12,7 @@ import threading
 import time
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from logging_core import stream
 from logging_core.adoption import orphans
@@ -83,10 +83,8 @@ class Feed:
 
     def _send(self, client: "redis.Redis", batch: Batch, budget: int) -> stream.Appended:
         jump = batch.first > self.appended + 1  # what was asked for is gone from here: take the gap
-        return stream.append(
+        return self._append(
             client,
-            self.source.producer,
-            self.source.service,
             first=batch.first,
             count=batch.count,
             body=batch.body,
@@ -96,10 +94,17 @@ class Feed:
             budget=budget,
         )
 
+    def _append(self, client: "redis.Redis", **batch: Any) -> stream.Appended:
+        shard = self.source.shard
+        if shard is None:
+            shard = stream.choose_shard(client, self.source.producer)
+            self.source.assign(shard)
+        return stream.append(client, self.source.producer, self.source.service, shard=shard, **batch)
+
     def ask(self, client: "redis.Redis", *, closed: bool = False) -> None:
         """Ask for the marks, and report."""
         known = self.appended
-        self._note(stream.append(client, self.source.producer, self.source.service, report=self._report(closed=closed)))
+        self._note(self._append(client, report=self._report(closed=closed)))
         if self.appended < known:  # Redis came back older
             self.source.seek(self.appended + 1)
 

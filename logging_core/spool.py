@@ -1,6 +1,7 @@
 """A buffer in mapped memory on tmpfs: what was accepted survives `kill -9` of the application, and no disk stalls it.
 
     <spool_dir>/<redis>/<producer>/lock           held for as long as somebody ships this producer's records
+    <spool_dir>/<redis>/<producer>/shard          link to the number of the shard that they go to
     <spool_dir>/<redis>/<producer>/<n>.segment    its records, in segments of 1 MiB
 
 Sealed segments move on to a disk (spill.py) while Redis is away: always the oldest, so all that is spilled is older
@@ -49,6 +50,7 @@ class SpoolBuffer:
         """
         self.producer = secrets.token_hex(16)
         self.service = service
+        self.shard: int | None = None
         self.refused: Counter[str] = Counter()
         self._policy = policy or Policy()
         self._drops_oldest = self._policy.overflow == "drop_oldest"
@@ -109,6 +111,13 @@ class SpoolBuffer:
             elif not self._room.wait_for(lambda: self._make_room(len(line)), self._policy.block_timeout):
                 return self._refuse("block_timeout")
             return self.put(line)
+
+    def assign(self, shard: int) -> None:
+        """Noted in the folders, for adopters."""
+        self._claim.assign(shard)
+        if self._spill:
+            self._spill.assign(shard)
+        self.shard = shard
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records: one copy out of the map, at most a segment's rest; or from the disk, without the lock."""

@@ -81,7 +81,7 @@ def test_without_redis_each_page_says_so(web_without_redis):
 
 
 def test_the_metrics_are_what_the_status_says(web, alive, redis):
-    redis.hset("tocsin:scan:events", "DiskSpace", 3)
+    redis.hset("tocsin:{0}:scan:events", "DiskSpace", 3)
     redis.hset("tocsin:evaluate:last", mapping={"at": 1.0, "duration_ms": 2.5, "rules": 3, "alerts_firing": 2})
     redis.hset("tocsin:watchdog:exits", "ingest", 2)
     redis.zadd(canary.ARRIVED_KEY, {"worker@a": redis.time()[0]})

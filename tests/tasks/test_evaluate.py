@@ -6,7 +6,7 @@ import pytest
 from alerts.evaluation import AT, FAILURES, LAST, LOCK, WANTED
 from alerts.model import State
 from alerts.store import AlertStore
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules import error_groups
 from rules.error_groups import Place, Sighting
 from rules.fingerprint import Group
@@ -62,7 +62,7 @@ def test_evidence_whose_place_is_not_known_is_the_line_alone(redis, configured, 
     configured(alertmanager=alertmanager)
     group = Group("abc", "shop", "ValueError", "bad *")
     for change in error_groups.changes(group, Sighting(1.0, 1.0, "bad 17", Place("shop/app.log", -1))):
-        redis.hset(change.key, change.field, change.value)
+        redis.hset(shard_key(0, change.key), change.field, change.value)
     count_errors(1, service="shop", error_type="ValueError", group="abc")
     evaluate()
     (alert,) = AlertStore(redis).alerts().values()
@@ -128,7 +128,7 @@ def test_a_round_answers_the_flag_and_leaves_no_lock(redis, configured):
 
 def test_a_commit_wakes_evaluation_once_and_only_for_what_a_rule_reads(redis, configured, count_errors):
     configured(rules=FEW)
-    wake_for(redis, [Change("add", "tocsin:{0}:series:total", 'log_records_total{service="shop"}', 1, 0)])
+    wake_for(redis, [Change("add", "series:total", 'log_records_total{service="shop"}', 1, 0)])
     assert redis.llen(QUEUE) == 0
     changes = count_errors(1, service="shop")
     wake_for(redis, changes)

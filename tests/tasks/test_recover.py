@@ -9,6 +9,7 @@ from redis import Redis
 
 from alerts.notification import Notification
 from alerts.stored import decode
+from logging_core.stream import shard_key
 from recovery import due
 from recovery.guard import Guard
 from recovery.journal import Journal
@@ -40,7 +41,7 @@ def fill(folder: Path, files: int = 20) -> None:
 
 def queue(redis: Redis, target: str) -> None:
     for change in due.changes(Plan(CAUSE, (Step("clean_cache", target, CAUSE),))):
-        redis.hsetnx(change.key, change.field, change.value)
+        redis.hsetnx(shard_key(0, change.key), change.field, change.value)
 
 
 def test_a_full_folder_is_cleaned_and_the_step_struck_off(redis: Redis, cache: Path) -> None:

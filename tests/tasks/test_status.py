@@ -43,7 +43,7 @@ def test_a_tick_of_the_future_is_now(redis):
 
 
 def test_a_status_is_json(redis):
-    redis.hset("tocsin:scan:events", mapping={"Timeout": 2, "DiskSpace": 1})
+    redis.hset("tocsin:{0}:scan:events", mapping={"Timeout": 2, "DiskSpace": 1})
     redis.hset("tocsin:recovery:outcomes", "healed", 1)
     plain = json.loads(json.dumps(status.gather(redis).as_dict()))
     assert plain["scan"] == {"events": {"DiskSpace": 1, "Timeout": 2}}
