@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from logging_core.connection import clock
 from logging_core.stream import Keys, producers, run_script
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ _DONE_AFTER = 86_400.0  #: seconds without a word, and nothing waiting
 def account(client: "redis.Redis", shard: int = 0) -> Account:
     """What became of every record that applications handed over."""
     keys = Keys(shard)
-    seconds, micros = client.time()
-    now = seconds + micros / 1e6
+    now = clock(client, keys.shard)
     listed, present = None, producers(client, keys)
     while listed != present:  # one that came or went in between would spoil the sum
         listed = present
@@ -73,11 +73,11 @@ def retire(client: "redis.Redis", shard: int = 0) -> int:
     One that speaks again all the same (its spool was found) goes on where it was, and is counted from there.
     """
     keys = Keys(shard)
-    seconds, _ = client.time()
+    now = clock(client, keys.shard)
     retired = 0
     for name in producers(client, keys):
         fields = cast("dict[bytes, bytes]", client.hgetall(keys.producer(name)))
-        producer = Producer(fields, seconds)
+        producer = Producer(fields, now)
         if producer.is_done:
             pairs = [item for pair in producer.unfolded.items() for item in pair]
             names = (keys.producers, keys.producer(name), keys.retired)

@@ -33,6 +33,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
+from logging_core.connection import info
+
 if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
     import redis
 
@@ -163,11 +165,11 @@ def append(
 
 
 def budget(client: "redis.Redis") -> int:
-    """Bytes of bodies that may wait in a stream: half of Redis' `maxmemory`."""
+    """Bytes of bodies that may wait in a stream: half of the `maxmemory` of the server that holds it."""
     import redis.exceptions
 
     try:
-        limit = int(client.info("memory").get("maxmemory", 0))
+        limit = int(info(client, "memory", Keys().stream).get("maxmemory", 0))
     except redis.exceptions.ResponseError:  # a user who may not ask
         limit = 0
     return limit // 2 or DEFAULT_BUDGET

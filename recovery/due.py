@@ -1,7 +1,7 @@
 """Steps that wait to be taken. They come in with the scan's own commit, so a crash neither loses nor repeats one.
 
 Keys:
-    tocsin:recovery:due  hash  step id (`<action>:<target>`) -> the first `Step` that asked for it, as JSON; none
+    tocsin:{0}:recovery:due  hash  step id (`<action>:<target>`) -> the first `Step` that asked for it, as JSON; none
 """
 
 import msgspec
@@ -10,7 +10,7 @@ import redis
 from logging_core.stream import Change
 from recovery.model import Plan, Step
 
-KEY = "tocsin:recovery:due"
+KEY = "tocsin:{0}:recovery:due"
 
 
 def changes(plan: Plan) -> list[Change]:

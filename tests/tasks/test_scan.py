@@ -37,7 +37,7 @@ def run(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
 def scanner_of(redis: Redis, recovery: RecoverySettings, sources: list[ScanSource], budget: float = 8) -> Scan:
     def run() -> dict[str, int]:
         LogScan(redis, recovery, time.monotonic() + budget).run(sources)
-        return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:scan:events").items()}
+        return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:{0}:scan:events").items()}
 
     return run
 
@@ -217,7 +217,7 @@ def test_a_scan_out_of_time_goes_on_next_time(redis: Redis, run: Scan, tmp_path:
     append(tmp_path / "app.log", TIMED_OUT)
     source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
     LogScan(redis, recovery, time.monotonic()).run([source])
-    assert not redis.exists("tocsin:scan:events")
+    assert not redis.exists("tocsin:{0}:scan:events")
     assert run() == {"Timeout": 1}
 
 
@@ -271,4 +271,4 @@ def test_two_scans_never_run_at_once(redis: Redis, tmp_path: Path) -> None:
     append(tmp_path / "app.log", TIMED_OUT)
     with wiring.redis_client().lock(scanning.LOCK, timeout=20):
         scan()
-    assert not redis.exists("tocsin:scan:events")
+    assert not redis.exists("tocsin:{0}:scan:events")
