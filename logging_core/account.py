@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from logging_core.connection import clock
 from logging_core.stream import Keys, producers, run_script, shards
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def account(client: "redis.Redis") -> Account:
 def _shard_account(client: "redis.Redis", number: int) -> tuple[Counter[str], int, ShardPart]:
     """Sums over one shard's producers, the records that are in their buffers, and its part."""
     keys = Keys(number)
-    seconds, micros = client.time()
-    now = seconds + micros / 1e6
+    now = clock(client, keys.shard)
     listed, present = None, producers(client, keys)
     while listed != present:  # one that came or went in between would spoil the sum
         listed = present
@@ -95,12 +95,12 @@ def retire(client: "redis.Redis") -> int:
 
     One that speaks again all the same (its spool was found) goes on where it was, and is counted from there.
     """
-    seconds, _ = client.time()
+    now = clock(client)
     retired = 0
     for keys in map(Keys, shards(client)):
         for name in producers(client, keys):
             fields = cast("dict[bytes, bytes]", client.hgetall(keys.producer(name)))
-            producer = Producer(fields, seconds)
+            producer = Producer(fields, now)
             if producer.is_done:
                 pairs = [item for pair in producer.unfolded.items() for item in pair]
                 names = (keys.producers, keys.producer(name), keys.retired)

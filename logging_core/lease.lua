@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Take or renew the lease of a shard.
 --   KEYS  lease, shard (hash)
 --   ARGV  lease value (nonce|place|holder), milliseconds, place, host, locked (0/1), patience in seconds
@@ -13,10 +12,11 @@ if holder and holder ~= ARGV[1] then
 end
 local now = tonumber(redis.call('TIME')[1])
 local owner = redis.call('HMGET', KEYS[2], 'place', 'host', 'led', 'version')
-if owner[1] and owner[1] ~= ARGV[3] then
-  if owner[2] ~= ARGV[4] and now - tonumber(owner[3] or 0) < tonumber(ARGV[6]) then return 0 end
-  redis.call('HSET', KEYS[2], 'left:' .. owner[1], owner[4] or 0)
-end
+local moves = owner[1] and owner[1] ~= ARGV[3]
+if moves and owner[2] ~= ARGV[4] and now - tonumber(owner[3] or 0) < tonumber(ARGV[6]) then return 0 end
+-- The first write needs no memory: so this one, and all behind it, go through at the memory limit.
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if moves then redis.call('HSET', KEYS[2], 'left:' .. owner[1], owner[4] or 0) end
 redis.call('HSET', KEYS[2], 'place', ARGV[3], 'host', ARGV[4], 'led', now)
 return 1

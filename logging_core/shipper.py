@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from logging_core import stream
 from logging_core.adoption import orphans
 from logging_core.buffer import Batch, Buffer, Source
+from logging_core.connection import connect
 from logging_core.gap import coded
 from logging_core.spill import SpillPlace
 
@@ -268,15 +269,7 @@ class Shipper:
 
     def _connected(self) -> "redis.Redis":
         if self._client is None:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-
-            client = redis.Redis.from_url(
-                self._url, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 0),
-                single_connection_client=True,
-                protocol=2,
-            )  # fmt: skip
+            client = connect(self._url, connect_timeout=1, timeout=5)
             self._budget = stream.budget(client)
             self._client = client
         return self._client

@@ -40,6 +40,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
+from logging_core.connection import clock, info
+
 if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
     import redis
 
@@ -205,11 +207,11 @@ def append(
 
 
 def budget(client: "redis.Redis") -> int:
-    """Bytes of bodies that may wait in each shard's stream: all of them in half of Redis' `maxmemory`."""
+    """Bytes of bodies that may wait in each stream: all together half of the `maxmemory` of a server that holds one."""
     import redis.exceptions
 
     try:
-        limit = int(client.info("memory").get("maxmemory", 0))
+        limit = int(info(client, "memory", Keys().stream).get("maxmemory", 0))
     except redis.exceptions.ResponseError:  # a user who may not ask
         limit = 0
     return limit // 2 // len(shards(client)) or DEFAULT_BUDGET
@@ -260,12 +262,12 @@ class Shard:
 
     def ownership(self) -> Ownership:
         """Whose it is now."""
-        seconds, _ = self._client.time()
+        now = clock(self._client, self._keys.shard)
         fields = self._client.hmget(self._keys.shard, "place", "host", "led")
         place, host, led = cast("list[bytes | None]", fields)
         held = bool(self._client.exists(self._keys.lease))
         same = (host or b"").decode() == self._host
-        return Ownership((place or b"").decode(), seconds - float(led or 0), same, held)
+        return Ownership((place or b"").decode(), now - float(led or 0), same, held)
 
     def left(self) -> int | None:
         """The version at which another place took the shard over from ours; None: none did, or it is settled."""

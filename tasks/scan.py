@@ -1,9 +1,9 @@
 """Scans the configured log files for errors, from where the last scan stopped.
 
 Keys (those of positions and of due steps are in `rules/positions.py` and `recovery/due.py`):
-    tocsin:scan:lock     string  nonce of the scan that runs; expiry 20 s
-    tocsin:scan:stopped  string  source and path of the file in which the last scan ran out of time; none
-    tocsin:{0}:scan:events  hash    error type -> events so far; none
+    tocsin:{0}:scan:lock     string  nonce of the scan that runs; expiry 20 s
+    tocsin:{0}:scan:stopped  string  source and path of the file in which the last scan ran out of time; none
+    tocsin:{0}:scan:events   hash    error type -> events so far; none
 """
 
 import glob
@@ -35,9 +35,9 @@ from tasks import evaluate, settings, wiring
 from tasks.app import app, send
 from tasks.settings import RecoverySettings, ScanSource
 
-LOCK = "tocsin:scan:lock"
+LOCK = "tocsin:{0}:scan:lock"
 LOCK_EXPIRY = 20.0  #: seconds
-STOPPED = "tocsin:scan:stopped"
+STOPPED = "tocsin:{0}:scan:stopped"
 _EVENTS = "scan:events"  # of shard 0, whose series move in the same step
 EVENTS = shard_key(0, _EVENTS)
 BUDGET = 8.0  #: seconds of one scan; what is left waits for the next

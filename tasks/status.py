@@ -1,6 +1,6 @@
 """How everything is, gathered in one go from what each part leaves in Redis.
 
-Reads tocsin:evaluate:last (tasks/evaluate.py), tocsin:{0}:scan:events (tasks/scan.py), tocsin:watchdog:exits
+Reads tocsin:{alerts}:evaluate:last (tasks/evaluate.py), tocsin:{0}:scan:events (tasks/scan.py), tocsin:watchdog:exits
 (tasks/watchdog.py) and, through their modules, the delivery account, the workers' signs of life and canaries, beat's
 tick and the recovery journal. Writes nothing.
 """
@@ -104,7 +104,7 @@ def gather(redis: Redis) -> Status:
 
 
 def _evaluation(redis: Redis, now: float) -> Evaluation | None:
-    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:evaluate:last"))
+    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:{alerts}:evaluate:last"))
     last = {name.decode(): float(value) for name, value in found.items()}
     if not last:
         return None

@@ -9,6 +9,9 @@ from redis import Redis
 from logging_core.stream import Change
 from rules.positions import Position, Positions, opened
 from rules.siblings import siblings
+from tests.servers import memory_limit
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def test_looking_at_an_idle_file_renews_all_expiries(positions: Positions, log: 
     old = log.with_name("app.log.1")
     old.write_bytes(b"line\n")
     advance(positions, old, 5)
-    keys = redis.keys("tocsin:scan:*")
+    keys = list(redis.scan_iter("tocsin:{0}:scan:*"))
     assert len(keys) == 3
     for key in keys:
         redis.expire(key, 5)
@@ -181,6 +184,15 @@ def test_of_two_scans_at_one_position_only_one_moves_it_and_counts(
         position = positions.resume(fd, str(log))
         assert positions.advance(fd, position, 6, cut=False, changes=change)
         assert positions.advance(fd, position, 6, cut=False, changes=change) is None
+    assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"1"}
+
+
+def test_at_the_memory_limit_positions_move_and_errors_are_counted(
+    positions: Positions, log: Path, redis: Redis
+) -> None:
+    change = (Change("add", "scan:events", "Timeout", 1),)
+    with memory_limit(redis):
+        assert advance(positions, log, 6, change)
     assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"1"}
 
 

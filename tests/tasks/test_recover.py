@@ -61,7 +61,7 @@ def test_a_step_whose_attempt_was_killed_stays_due_until_it_is_decided(redis: Re
     recover()
     assert not due.is_empty(redis)
     assert Journal(redis).refusals() == {}
-    redis.delete("tocsin:recovery:running:thumbs")  # its lease has run out
+    redis.delete("tocsin:{recovery}:running:thumbs")  # its lease has run out
     recover()
     assert Journal(redis).outcomes() == {Outcome.HEALED: 1}
     assert due.is_empty(redis)
@@ -99,7 +99,7 @@ def test_what_was_not_healed_is_told_to_people(redis: Redis, cache: Path, monkey
     queue(redis, "thumbs")
     recover()
     dispatch.routed_receivers.cache_clear()
-    (body,) = (redis.get(key) for key in redis.scan_iter("tocsin:alerts:notification:*"))
+    (body,) = (redis.get(key) for key in redis.scan_iter("tocsin:{alerts}:notification:*"))
     (alert,) = decode(body, Notification).alerts
     assert (alert.name, alert.labels["target"], alert.labels["outcome"]) == (
         "RecoveryFailed",
