@@ -24,6 +24,7 @@ from rules.errors import ConfigError
 from rules.yaml_file import Section
 
 DEFAULT_FILE = Path("tocsin.yml")
+PREFIX = "TOCSIN__"
 PLAIN_NAMES = {
     "REDIS_URL": ("redis", "url"),
     "LOG_DIR": ("log_dir",),
@@ -159,7 +160,7 @@ class Settings(BaseSettings):
     """All settings. `load()` reads them once for a process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TOCSIN__", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
     log_dir: Path = Path("logs")  #: the record files
@@ -226,6 +227,8 @@ def load() -> Settings:
     Raises:
         ConfigError: naming the file and line, or the environment variable, of every mistake.
     """
+    if unknown := [name for name in sorted(os.environ) if name.upper().startswith(PREFIX) and not _is_known(name)]:
+        raise ConfigError([f"{name}: unknown key" for name in unknown])
     try:
         return Settings()
     except ValidationError as error:
@@ -235,6 +238,17 @@ def load() -> Settings:
         raise ConfigError([_not_json(str(error))]) from None
 
 
+def _is_known(variable: str) -> bool:
+    """Whether a variable names a setting; pydantic passes over those that name none."""
+    model: Any = Settings
+    for key in variable.lower().removeprefix(PREFIX.lower()).split("__"):
+        known = getattr(model, "model_fields", {})
+        if key not in known:
+            return False
+        model = known[key].annotation
+    return True
+
+
 def _file() -> Path:
     return Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))
 
@@ -242,7 +256,7 @@ def _file() -> Path:
 def _not_json(said: str) -> str:
     """What pydantic says of a variable that it could not parse names the section alone."""
     found = re.search(r'field "(\w+)"', said)
-    prefix = f"TOCSIN__{found[1]}".upper() if found else "TOCSIN__"
+    prefix = f"{PREFIX}{found[1]}".upper() if found else PREFIX
     names = sorted(name for name in os.environ if name.upper().startswith(prefix))
     return f"{' or '.join(names)}: a list or a section is given as JSON"
 
