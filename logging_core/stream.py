@@ -47,6 +47,8 @@ if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6390/0"  #: where `tocsin up` puts its embedded server
 DEFAULT_BUDGET = 256 * 1024 * 1024  #: bytes of bodies in a stream, where Redis has no `maxmemory`
+#: Seconds after which another `LOG_DIR` of one host takes a shard: the old one is no longer in use.
+SAME_HOST_PATIENCE = 5.0
 GROUP, CONSUMER = "writer", "writer"
 SHARDS = "tocsin:shards"
 PRODUCER = "producer:"
@@ -229,8 +231,8 @@ class Ownership(NamedTuple):
     led: bool  #: somebody holds the lease
 
     def may_be_taken(self, patience: float) -> bool:
-        """Whether its place is gone: a place on our host that is not led is, another one after so many seconds."""
-        return self.same_host or self.idle > patience
+        """Whether nobody's, or its place is gone: after so many seconds, or sooner where it is on our host."""
+        return not self.place or self.idle > (min(patience, SAME_HOST_PATIENCE) if self.same_host else patience)
 
 
 class Shard:
@@ -251,9 +253,11 @@ class Shard:
         Args:
             seconds: until it runs out.
             locked: we hold the lock of our place, so whoever has the lease there is dead: it is ours at once.
-            patience: seconds without a sign of its writer after which we take the shard of a place on another host.
+            patience: seconds without a sign of its writer after which we take the shard of another place; or fewer,
+                where that is on our host.
         """
-        arguments = (self._lease, int(seconds * 1000), self.place, self._host, int(locked), patience)
+        here = min(patience, SAME_HOST_PATIENCE)
+        arguments = (self._lease, int(seconds * 1000), self.place, self._host, int(locked), patience, here)
         return bool(run_script(self._client, "lease", (self._keys.lease, self._keys.shard), arguments))
 
     def give_up(self) -> None:

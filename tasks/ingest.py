@@ -13,8 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -50,7 +51,7 @@ def guard() -> None:
     configured, client = settings.load(), wiring.redis_client()
     try:
         open_shards(client, configured.ingest.shards)
-        _call_writers(client, place(configured.log_dir), configured)
+        _call_writers(client, _here(configured.log_dir), configured)
     except (redis.exceptions.RedisError, OSError) as error:
         _logger.warning("waiting: %s", error)
 
@@ -67,7 +68,7 @@ def _call_writers(client: redis.Redis, here: str, configured: settings.Settings)
                     continue
         elif owner.led:
             continue
-        elif not owner.place or owner.may_be_taken(configured.ingest.move_after):
+        elif owner.may_be_taken(configured.ingest.move_after):
             if taken:  # one at a turn: other hosts want theirs
                 continue
             taken = True
@@ -79,10 +80,16 @@ def _call_writers(client: redis.Redis, here: str, configured: settings.Settings)
 def ingest(number: int = 0) -> None:
     """Write a shard for one budget, then leave a successor in the queue. Does nothing where another one writes."""
     configured = settings.load()
-    here = place(configured.log_dir)
+    here = _here(configured.log_dir)
     while _lead(Shard(wiring.redis_client(), number, here), configured):
         if _send(number, here):
             return
+
+
+@cache
+def _here(log_dir: Path) -> str:
+    """The place that this worker serves, though somebody may remove the folder meanwhile."""
+    return place(log_dir)
 
 
 def queue_of(place: str) -> str:
@@ -106,7 +113,7 @@ def _serve_place(instance: Any, **_: object) -> None:
     queues = instance.app.amqp.queues
     if "ingest" in queues.consume_from:
         try:
-            queues.select_add(queue_of(place(settings.load().log_dir)))
+            queues.select_add(queue_of(_here(settings.load().log_dir)))
         except OSError as error:
             sys.exit(f"LOG_DIR cannot be written to: {error}")
 
