@@ -1,14 +1,17 @@
 """A `logging.LogRecord` becomes one line of JSON: the hot path of every application that logs through us.
 
-The fast path builds a dict and gives it to orjson. Whatever orjson refuses (or would change without a word, as it
-does with NaN) goes through `logging_core.sanitize`, which changes as little as it can and lists what it changed under
-the key `altered`: `{"altered": {"payload.price": "nan"}}`.
+The fast path joins three parts: the time, of which all but the microseconds is kept for as long as the second lasts;
+what all records of a call site share, encoded once; and the message and the extra fields, which go through orjson.
+Whatever orjson refuses (or would change without a word, as it does with NaN) goes through `logging_core.sanitize`,
+which changes as little as it can and lists what it changed under the key `altered`: `{"altered": {"payload.price":
+"nan"}}`.
 """
 
 import logging
 import traceback
 from datetime import UTC, datetime
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -31,6 +34,11 @@ _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line
 _SPECIAL = _STANDARD | _RENDERED | _OURS
 #: Whatever an application calls them (colours, translations), rules and files know them by these names.
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+#: What the records of one call site share, as long as nobody renames the thread or a level.
+_CONSTANTS = ("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
+_site_of = itemgetter(*_CONSTANTS)
+#: So many call sites (times threads) are kept ready, in so many bytes each; beyond them all are prepared anew.
+_MAX_SITES, _MAX_CONSTANT = 1024, 4096
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
@@ -39,53 +47,72 @@ class Encoder:
 
     def __init__(self, service: str) -> None:
         self._service = service
+        self._constants: dict[tuple[Any, ...], bytes] = {}
+        self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold."""
         try:
-            fields = self._fields(record)
-            line = _dumps(fields, None, _NEWLINE)
+            attributes = record.__dict__
+            site = _site_of(attributes)
+            constant = self._constants.get(site) or self._prepare(site)
+            second, microseconds = divmod(round(attributes["created"] * 1e6), 1_000_000)
+            known, beginning = self._clock
+            if second != known:
+                beginning = self._tick(second)
+            varying = _varying(record, attributes)
+            rest = _dumps(varying, None, _NEWLINE)
+            line = b"".join((beginning % microseconds, constant, rest[1:]))
             # orjson writes NaN and infinities as null; a line without a null hides none.
-            if len(line) <= MAX_LINE and (b"null" not in line or not _hides_a_float(fields)):
+            if len(line) <= MAX_LINE and (rest.find(b"null") < 0 or not _hides_a_float(varying)):
                 return line
         except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
             pass
         return self._encode_changed(record)
 
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        attributes = record.__dict__
-        moment = datetime.fromtimestamp(attributes["created"], UTC)
-        message = attributes["msg"]
-        fields: dict[str, Any] = {
-            # orjson leaves out a fraction that is zero
-            "timestamp": moment if moment.microsecond else moment.isoformat(timespec="microseconds"),
-            "level": _LEVELS.get(attributes["levelno"]) or attributes["levelname"],
-            "logger": attributes["name"],
-            "message": message if type(message) is str and not attributes["args"] else record.getMessage(),
-            "module": attributes["module"],
-            "function": attributes["funcName"],
-            "line": attributes["lineno"],
-            "thread": attributes["threadName"],
-            "process": attributes["process"],
+    def _prepare(self, site: tuple[Any, ...]) -> bytes:
+        """The middle of every line that this call site logs.
+
+        Raises:
+            TypeError, ValueError: not as it is.
+        """
+        fields = self._constant(site)
+        constant = b"," + _dumps(fields)[1:-1] + b","
+        if len(constant) > _MAX_CONSTANT or _hides_a_float(fields):
+            raise ValueError
+        if len(self._constants) >= _MAX_SITES:
+            self._constants.clear()
+        self._constants[site] = constant
+        return constant
+
+    def _constant(self, site: tuple[Any, ...]) -> dict[str, Any]:
+        number, level, logger, module, function, line, thread, process = site
+        return {
+            "level": _LEVELS.get(number) or level,
+            "logger": logger,
+            "module": module,
+            "function": function,
+            "line": line,
+            "thread": thread,
+            "process": process,
             "service": self._service,
         }
-        # What `extra=` adds comes behind the standard attributes.
-        for key in islice(attributes, _STANDARD_COUNT, None):
-            if key in _SPECIAL:
-                _add_special(fields, attributes, key)
-            else:
-                fields[key] = attributes[key]
-        if attributes["exc_info"]:
-            _add_exception(fields, record)
-        if attributes["stack_info"]:
-            fields["stack_info"] = attributes["stack_info"]
-        return fields
+
+    def _tick(self, second: int) -> bytes:
+        """How lines begin in this second, a place for the microseconds left in it."""
+        moment = datetime.fromtimestamp(second, UTC).replace(tzinfo=None)
+        beginning = b'{"timestamp":"%b.%%06d+00:00"' % moment.isoformat().encode()
+        self._clock = (second, beginning)  # in one step: threads share it
+        return beginning
 
     def _encode_changed(self, record: logging.LogRecord) -> bytes:
         """The slow path: every value is walked, and what had to be changed is listed."""
         sanitizer = Sanitizer()
         safe = _safe_copy(record, sanitizer)
-        fields = {key: sanitizer.clean(value, key) for key, value in self._fields(safe).items()}
+        attributes = safe.__dict__
+        timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
+        parts = {"timestamp": timestamp} | self._constant(_site_of(attributes)) | _varying(safe, attributes)
+        fields = {key: sanitizer.clean(value, key) for key, value in parts.items()}
         line = _dump(fields, sanitizer.altered)
         for limit in (MAX_TEXT // 8, MAX_TEXT // 64, 64):
             if len(line) <= MAX_LINE:
@@ -96,6 +123,23 @@ class Encoder:
         if len(line) > MAX_LINE:  # a great many small values
             line = _dump({key: fields[key] for key in _LEAST}, {"*": "cut to the standard fields"})
         return line
+
+
+def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str, Any]:
+    """The message, the extra fields and the exception."""
+    message = attributes["msg"]
+    fields = {"message": message if type(message) is str and not attributes["args"] else record.getMessage()}
+    # What `extra=` adds comes behind the standard attributes.
+    for key in islice(attributes, _STANDARD_COUNT, None):
+        if key in _SPECIAL:
+            _add_special(fields, attributes, key)
+        else:
+            fields[key] = attributes[key]
+    if attributes["exc_info"]:
+        _add_exception(fields, record)
+    if attributes["stack_info"]:
+        fields["stack_info"] = attributes["stack_info"]
+    return fields
 
 
 def _dump(fields: dict[str, Any], altered: dict[str, str]) -> bytes:
