@@ -25,6 +25,7 @@ def _delivery(status: Status) -> Iterator[tuple[str, str]]:
     yield "unknown", f"{delivery.unknown:,}"
     yield "lost", f"{delivery.lost:,}"
     yield "writer", delivery.lease or "nobody"
+    yield "stalls", _counts(status.stalls)
 
 
 def _parts(status: Status) -> Iterator[tuple[str, str]]:
