@@ -24,6 +24,8 @@ import orjson
 import psutil
 import pytest
 
+from alerts.model import State
+from alerts.store import AlertStore
 from logging_core.account import Account
 from tests.chaos.application import ERROR_EVERY, WIDTH
 from tests.chaos.chaos_stack import ChaosStack
@@ -47,6 +49,7 @@ class Findings:
     duplicated: int = 0
     slowest_ms: float = 0.0
     back_s: float | None = None
+    alert_s: float | None = None  #: from the fault's beginning
     problems: list[str] = field(default_factory=list)
 
 
@@ -109,6 +112,7 @@ class Arena:
         self._applications: list[_Application] = []
         self._fault_over: tuple[float, set[bytes]] | None = None
         self._back: float | None = None
+        self._alert: float | None = None
         wait_until(lambda: (now := stack.account()) and now.waiting == 0, within=60, what="a quiet stack")
         base = stack.account()
         assert base
@@ -176,6 +180,17 @@ class Arena:
             pid, _, number = orjson.loads(line)["function"].split(".")
             found += mistakes(expected[int(pid)][int(number)], line, self.service)
         return found
+
+    def alert(self, name: str, since: float, within: float = 40.0, **labels: str) -> None:
+        """Wait until an alert fires, and note how long it took since a moment of the monotonic clock."""
+
+        def fires() -> bool:
+            kept = self.stack.ask(lambda client: AlertStore(client).alerts()) or {}
+            firing = [each.labels for each in kept.values() if each.state is State.FIRING]
+            return any(each.items() >= ({"alertname": name} | labels).items() for each in firing)
+
+        wait_until(fires, within=within, what=f"the alert {name}")
+        self._alert = time.monotonic() - since
 
     def fault_over(self) -> None:
         """From here on it must come back: the clock runs until all that was accepted up to now is written."""
@@ -264,6 +279,7 @@ class Arena:
             duplicated=sum(number - 1 for number in (*arrived.values(), *errors.values())),
             slowest_ms=max((result["slowest"] for result in results), default=0.0) * 1000,
             back_s=self._back,
+            alert_s=self._alert,
             problems=[*self.problems, *dict.fromkeys(self._witness.problems[:5])],
         )
         wrong = {

@@ -1,4 +1,6 @@
-"""Every fault, the most important first."""
+"""Every fault, as the table lists them."""
+
+from itertools import chain
 
 from tests.chaos.scenarios import (
     application_killed,
@@ -17,19 +19,14 @@ from tests.chaos.scenarios import (
     writer_stopped,
 )
 
-ALL = (
-    *kill_writer.SCENARIOS,
-    *writer_steps.SCENARIOS,
-    *rotation.SCENARIOS,
-    *application_killed.SCENARIOS,
-    *forks.SCENARIOS,
-    *redis_away.SCENARIOS,
-    *redis_older.SCENARIOS,
-    *writer_stopped.SCENARIOS,
-    *rivals.SCENARIOS,
-    *disk_full.SCENARIOS,
-    *redis_memory.SCENARIOS,
-    *programs_killed.SCENARIOS,
-    *crowds.SCENARIOS,
-    *hostile_records.SCENARIOS,
-)
+#: What the faults of a part have in common -> its scenarios.
+TABLE = {
+    "the ingest worker": (*kill_writer.SCENARIOS, *writer_steps.SCENARIOS, *rotation.SCENARIOS),
+    "the application": (*application_killed.SCENARIOS, *forks.SCENARIOS),
+    "Redis": (*redis_away.SCENARIOS, *redis_older.SCENARIOS, *redis_memory.SCENARIOS),
+    "two of them": (*writer_stopped.SCENARIOS, *rivals.SCENARIOS),
+    "the disk": disk_full.SCENARIOS,
+    "the programs": programs_killed.SCENARIOS,
+    "what is logged": (*hostile_records.SCENARIOS, *crowds.SCENARIOS),
+}
+ALL = tuple(chain.from_iterable(TABLE.values()))
