@@ -42,9 +42,9 @@ class Scenario:
         """What is demanded, as the table says it."""
         parts = [
             "each exactly once",
-            self.slowest_ms is not None and f"no call over {self.slowest_ms:.0f} ms",
-            self.back_s is not None and f"back within {self.back_s:.0f} s",
-            self.alert is not None and f"alert {self.alert}",
+            self.slowest_ms is not None and f"calls < {self.slowest_ms:.0f} ms",
+            self.back_s is not None and f"back < {self.back_s:.0f} s",
+            self.alert,
         ]
         return ", ".join(filter(None, parts))
 

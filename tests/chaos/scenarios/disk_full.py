@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.arena import Arena
 from tests.chaos.chaos_stack import ChaosStack, running_stack
@@ -51,13 +52,23 @@ def _with_logs_on_a_device(folder: Path) -> Iterator[ChaosStack]:
         file.truncate(64 * 2**20)
     make = ["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(logs)]
     if os.geteuid() != 0 or not all(map(shutil.which, ("mkfs.ext4", "fsfreeze"))) or not all(map(_done, make)):
-        raise SkippedError("a file system can be made, mounted and frozen by root only, with loop devices")
+        raise SkippedError("a file system can be made and mounted by root only, and where there are loop devices")
     try:
+        if not (_freeze(logs) and _thaw(logs)):
+            raise SkippedError("the file system cannot be frozen")
         with running_stack(folder) as stack:
             yield stack
     finally:
-        _done(["fsfreeze", "--unfreeze", str(logs)])  # one that a scenario left frozen cannot be let go
+        _thaw(logs)  # one that a scenario left frozen cannot be let go
         subprocess.run(["umount", "-l", str(logs)], check=True)
+
+
+def _freeze(folder: Path) -> bool:
+    return _done(["fsfreeze", "--freeze", str(folder)])
+
+
+def _thaw(folder: Path) -> bool:
+    return _done(["fsfreeze", "--unfreeze", str(folder)])
 
 
 def _done(command: list[str]) -> bool:
@@ -69,12 +80,11 @@ def frozen(arena: Arena) -> None:
     arena.application(rate=1000)
     arena.writes_on()
     since = time.monotonic()
-    if not _done(["fsfreeze", "--freeze", str(arena.stack.log_dir)]):
-        raise SkippedError("the file system cannot be frozen")
+    assert _freeze(arena.stack.log_dir)
     try:
         arena.rest(FROZEN)
     finally:
-        _done(["fsfreeze", "--unfreeze", str(arena.stack.log_dir)])
+        _thaw(arena.stack.log_dir)
     arena.fault_over()
     arena.back()
     arena.alert("WriterStalled", since)
@@ -131,44 +141,10 @@ def spool(arena: Arena) -> None:
         arena.alert("RecordsRefused", since)
 
 
+LIMITS: dict[str, Any] = {"quick": False, "fresh": True, "slowest_ms": 50, "back_s": 10}
 SCENARIOS = (
-    Scenario(
-        "the disk full at the writer",
-        logs,
-        quick=False,
-        fresh=True,
-        opening=_with_small_logs,
-        slowest_ms=50,
-        back_s=10,
-        alert="LogDiskFull",
-    ),
-    Scenario(
-        "the disk full at the journal",
-        journal,
-        quick=False,
-        fresh=True,
-        opening=_with_small_journal,
-        slowest_ms=50,
-        back_s=10,
-        alert="LogDiskFull",
-    ),
-    Scenario(
-        "the disk full at the spool",
-        spool,
-        quick=False,
-        fresh=True,
-        slowest_ms=50,
-        back_s=10,
-        alert="RecordsRefused",
-    ),
-    Scenario(
-        "the disk frozen for 5 s",
-        frozen,
-        quick=False,
-        fresh=True,
-        opening=_with_logs_on_a_device,
-        slowest_ms=50,
-        back_s=10,
-        alert="WriterStalled",
-    ),
+    Scenario("the disk full at the writer", logs, opening=_with_small_logs, alert="LogDiskFull", **LIMITS),
+    Scenario("the disk full at the journal", journal, opening=_with_small_journal, alert="LogDiskFull", **LIMITS),
+    Scenario("the disk full at the spool", spool, alert="RecordsRefused", **LIMITS),
+    Scenario("the disk frozen for 5 s", frozen, opening=_with_logs_on_a_device, alert="WriterStalled", **LIMITS),
 )
