@@ -22,6 +22,7 @@ from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
 _COURTESY = 0.25  #: seconds
+_NO_THREAD = 0  #: no thread has this identity, nor has a record without one (`logging.logThreads`)
 
 
 class RedisStreamHandler(logging.Handler):
@@ -96,21 +97,24 @@ class RedisStreamHandler(logging.Handler):
         self._closed = False
         self._buffer: Buffer | None = None
         self._shipper: Shipper | None = None
-        self._shipper_thread: int | None = None
+        self._shipper_thread: int | None = _NO_THREAD
         _HANDLERS.add(self)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit, without the handler's I/O lock: the buffer has its own."""
-        kept = self.filter(record) if self.filters else True
+        if not self.filters:
+            self.emit(record)
+            return True
+        kept = self.filter(record)
         if kept:
             self.emit(record if kept is True else kept)  # newer Pythons let a filter replace the record
         return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Accept a record, in microseconds, or count it as refused."""
-        if record.thread is not None and record.thread == self._shipper_thread:
-            return  # what the shipper's own libraries say is never shipped: it would never end
         try:
+            if record.thread == self._shipper_thread:
+                return  # what the shipper's own libraries say is never shipped: it would never end
             line = self._encode(record)
             buffer = self._buffer
             if buffer is None:
@@ -151,7 +155,7 @@ class RedisStreamHandler(logging.Handler):
         """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
         with self._starting:
             first, self._closed = not self._closed, True
-        self._shipper_thread = None  # the number may be another thread's soon
+        self._shipper_thread = _NO_THREAD  # the number may be another thread's soon
         buffer, shipper = self._buffer, self._shipper
         if first and buffer is not None:
             if shipper is not None:
@@ -221,7 +225,8 @@ class RedisStreamHandler(logging.Handler):
         if self._buffer is not None:
             self._buffer.abandon()
         self._starting = threading.RLock()
-        self._buffer = self._shipper = self._shipper_thread = None
+        self._buffer = self._shipper = None
+        self._shipper_thread = _NO_THREAD
         self._errors = Counter()
 
 

@@ -92,7 +92,8 @@ class SpoolBuffer:
                 return True
             self._busy = True
             try:
-                kept = (bool(self._segments) and self._segments[-1].append(line)) or self._append_to_next(line)
+                segments = self._segments
+                kept = (segments[-1].append(line) if segments else False) or self._append_to_next(line)
                 while self._nested:
                     nested = self._nested.popleft()
                     _ = (bool(self._segments) and self._segments[-1].append(nested)) or self._append_to_next(nested)

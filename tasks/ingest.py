@@ -7,6 +7,7 @@ Whatever fails in between, the next run begins with recovery. Positions are comp
 record is not written again; at or below Redis's, it is not counted again.
 """
 
+import errno
 import logging
 import sys
 import time
@@ -27,6 +28,7 @@ from logging_core.gap import explain
 from logging_core.journal import Journal, evict, exclusive, place
 from logging_core.rotation import Rotation
 from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard, open_shards, shards
+from rules import delivery
 from rules.counters import ERROR_LEVELS, Bounds, Place, count_records
 from rules.record import Record
 from tasks import evaluate, settings, wiring
@@ -37,6 +39,8 @@ _decoder = msgspec.json.Decoder(Record)
 _RENEW_EVERY = 1.0  #: seconds
 _BOUNDS_FOR = 3600  #: seconds
 _RETRY = 0.2  #: seconds, while Redis or the disk is away
+_SLOW = 2.0  #: seconds; a batch whose way to the disk takes longer is a stall
+_STALL_EVERY = 1.0  #: seconds between two stalls that are counted
 
 
 @lru_cache(maxsize=1)
@@ -158,6 +162,7 @@ def _wait_for_lock(shard: Shard, configured: settings.Settings) -> None:
         shard.lease(configured.ingest.lease)
     if pid := evict(configured.log_dir, shard.number):
         _logger.error("killed writer %d, which held the lock and had lost its lease", pid)
+        _note_stall("hung")
         time.sleep(_RETRY)
 
 
@@ -185,8 +190,26 @@ def _write_for(shard: Shard, configured: settings.Settings) -> bool:
             _logger.warning("reloading: %s", error)
         except (redis.exceptions.RedisError, OSError) as error:
             _logger.warning("waiting: %s", error)
+            if isinstance(error, OSError):
+                _note_stall("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk_error")
             time.sleep(_RETRY)
     return True
+
+
+_stalled_at = float("-inf")  # by the monotonic clock: when this process last counted a stall
+
+
+def _note_stall(reason: str) -> None:
+    """Count that the writer stands still, or did, and have the rules look at it."""
+    global _stalled_at
+    if time.monotonic() - _stalled_at < _STALL_EVERY:
+        return
+    try:
+        changes = delivery.count_stall(wiring.redis_client(), reason, wiring.now())
+    except redis.exceptions.RedisError:
+        return  # then there is nobody to tell
+    _stalled_at = time.monotonic()
+    _wake(changes)
 
 
 class Writer:
@@ -256,6 +279,7 @@ class Writer:
         positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
         records: list[Record] = []
         places: dict[int, Place] = {}
+        began = time.monotonic()
         for entry in entries:
             written, counted = positions[entry.producer], self._counted[entry.producer]
             # The shipper said that it no longer has them, and they are not in the files either.
@@ -272,6 +296,8 @@ class Writer:
         if files or dropped != known:
             marks = {producer: (last, now) for producer, last in positions.items()}
             self._journal.record(files, marks, dropped=dropped, version=self._version)
+        if time.monotonic() - began > _SLOW:
+            _note_stall("slow")
         changes = [
             Change("max", PRODUCER + id_, f"dropped:{reason}", number)
             for id_, numbers in dropped.items()

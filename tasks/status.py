@@ -13,6 +13,7 @@ from redis import Redis
 
 from logging_core.account import Account, account
 from recovery.journal import Journal
+from rules import delivery
 from tasks import canary, heartbeat, schedule
 
 QUEUES = frozenset({"ingest", "evaluate", "notify", "scan", "recover", "maintain"})  #: each needs a living worker
@@ -53,6 +54,7 @@ class Status:
     canaries: dict[str, float] = field(
         default_factory=dict
     )  #: worker -> seconds since it last took one, if it ever did
+    stalls: dict[str, int] = field(default_factory=dict)  #: reason -> seconds in which the writer stood still
     watchdog_exits: dict[str, int] = field(default_factory=dict)  #: worker's name before the @ -> times it ended itself
 
     @property
@@ -73,6 +75,7 @@ class Status:
             "recovery": self.recovery,
             "redis": asdict(self.redis),
             "canaries": self.canaries,
+            "stalls": self.stalls,
             "watchdog_exits": self.watchdog_exits,
         }
 
@@ -99,6 +102,7 @@ def gather(redis: Redis) -> Status:
         recovery={str(outcome): count for outcome, count in Journal(redis).outcomes().items()},
         redis=RedisServer(server["redis_version"], server["used_memory"], server.get("maxmemory", 0)),
         canaries={name: max(0.0, now - at) for name, at in arrivals.items()},
+        stalls=delivery.stalls(redis),
         watchdog_exits=_counts(redis, "tocsin:watchdog:exits"),
     )
 

@@ -28,6 +28,7 @@ def _delivery(status: Status) -> Iterator[tuple[str, str]]:
         which = f"writer of shard {part.number}" if len(delivery.shards) > 1 else "writer"
         behind = f", {part.waiting:,} to write" if part.waiting else ""
         yield which, (part.writer or f"nobody, last on {part.host or 'no host yet'}") + behind
+    yield "stalls", _counts(status.stalls)
 
 
 def _parts(status: Status) -> Iterator[tuple[str, str]]:

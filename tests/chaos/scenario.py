@@ -34,6 +34,19 @@ class Scenario:
     opening: Opening = running_stack  #: how that one is started
     slowest_ms: float | None = None  #: no call of the application may take longer
     back_s: float | None = None  #: back by itself within
+    alert: str | None = None  #: that people are told
+    waits: bool = False  #: most of the time, so it may run beside others
+
+    @property
+    def to_hold(self) -> str:
+        """What is demanded, as the table says it."""
+        parts = [
+            "each exactly once",
+            self.slowest_ms is not None and f"calls < {self.slowest_ms:.0f} ms",
+            self.back_s is not None and f"back < {self.back_s:.0f} s",
+            self.alert,
+        ]
+        return ", ".join(filter(None, parts))
 
     @property
     def name(self) -> str:
@@ -133,6 +146,7 @@ def _broken(scenario: Scenario, findings: Findings, *, quick: bool) -> list[str]
         f"{findings.lost} records lost": findings.lost > 0,
         f"{findings.duplicated} records twice": findings.duplicated > 0,
         f"a call took {findings.slowest_ms:.0f} ms": slow and not quick,
+        f"{scenario.alert} did not fire": scenario.alert is not None and findings.alert_s is None,
         f"back after {findings.back_s} s": late and not quick,
     }
     return [text for text, holds in wrong.items() if holds]

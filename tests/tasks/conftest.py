@@ -10,6 +10,7 @@ from tasks.app import app
 
 CACHED = (
     dispatch.routed_receivers,
+    evaluate._delivery,
     evaluate._groups,
     evaluate._pace,
     evaluate._rules,

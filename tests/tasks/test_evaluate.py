@@ -10,6 +10,7 @@ from logging_core.stream import Change, shard_key
 from rules import error_groups
 from rules.error_groups import Place, Sighting
 from rules.fingerprint import Group
+from tasks import evaluate as tasks_evaluate
 from tasks.evaluate import evaluate, wake_for
 
 FEW = """\
@@ -53,9 +54,22 @@ def test_the_first_error_of_a_new_group_fires_with_the_line_behind_it(redis, con
     assert redis.zcard("tocsin:{alerts}:due") == 2
     assert redis.llen("tocsin:celery:notify") == 2
     assert {name: float(redis.hget(LAST, name)) for name in ("rules", "alerts_firing")} == {
-        "rules": 4,
+        "rules": 10,
         "alerts_firing": 1,
     }
+
+
+def test_a_refused_record_fires_and_an_account_that_cannot_be_read_silences_nothing(redis, configured, alerts, caplog):
+    configured()
+    redis.hset("tocsin:{0}:producer:p", mapping={"accepted": 1, "refused:buffer_full": 1})
+    redis.sadd("tocsin:{0}:producers", "p")
+    evaluate()
+    assert alerts()["RecordsRefused"].state is State.FIRING
+    redis.hset("tocsin:{0}:producer:p", "accepted", "spoilt")
+    tasks_evaluate._delivery.cache_clear()
+    evaluate()
+    assert alerts()["RecordsRefused"].state is State.FIRING
+    assert "the delivery account was not counted" in caplog.text
 
 
 def test_evidence_whose_place_is_not_known_is_the_line_alone(redis, configured, alertmanager, count_errors):

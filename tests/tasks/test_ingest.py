@@ -1,5 +1,6 @@
 """The writer writes and counts each record exactly once, wherever it dies, and whatever Redis forgot."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from alerts.evaluation import WANTED
 from logging_core.account import account
 from logging_core.files import FileStore
 from logging_core.journal import Journal, evict, exclusive, place
@@ -20,10 +22,13 @@ from logging_core.overflow import Policy
 from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
 from logging_core.stream import Keys, Shard, append, shard_key
+from rules import delivery
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError
 from rules.series import TOTAL
 from tasks import evaluate, ingest, maintenance, settings
+
+QUICK = settings.IngestSettings(budget=1.2)
 
 
 class Crash(BaseException):
@@ -394,9 +399,38 @@ def test_a_writer_that_stands_still_is_evicted_once_its_lease_ran_out(
         ingest.ingest.run()
         assert stopped.poll() is None  # as long as the lease holds, it is left alone
         redis.delete(Keys().lease)
+        ingest._stalled_at = float("-inf")
         ingest.ingest.run()
         assert stopped.wait(10) == -signal.SIGKILL
+    assert delivery.stalls(redis) == {"hung": 1}
     assert numbers(configured.log_dir) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "disk_full"), (errno.EIO, "disk_error")])
+def test_a_disk_that_refuses_is_counted_and_asks_for_an_evaluation(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(ingest, "_stalled_at", float("-inf"))
+    monkeypatch.setattr(FileStore, "append", refuse)
+    send(redis, 1, 10)
+    assert ingest._write_for(Shard(redis), configured.model_copy(update={"ingest": QUICK}))
+    assert list(delivery.stalls(redis)) == [reason]
+    assert 1 <= delivery.stalls(redis)[reason] <= 2  # of many tries in little more than a second
+    assert redis.exists(WANTED)
+
+
+def test_a_batch_whose_way_to_the_disk_took_seconds_is_counted(
+    redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "_stalled_at", float("-inf"))
+    monkeypatch.setattr(ingest, "_SLOW", 0.0)
+    send(redis, 1, 10)
+    run_writer(redis, configured)
+    assert delivery.stalls(redis) == {"slow": 1}
+    assert numbers(configured.log_dir) == list(range(1, 11))
 
 
 def test_a_pid_that_is_another_process_by_now_is_left_alone(configured: settings.Settings) -> None:

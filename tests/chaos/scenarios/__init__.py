@@ -1,10 +1,13 @@
-"""Every fault, the most important first."""
+"""Every fault, as the table lists them."""
+
+from itertools import chain
 
 from tests.chaos.scenarios import (
     application_killed,
     crowds,
     disk_full,
     forks,
+    hostile_records,
     kill_writer,
     programs_killed,
     redis_away,
@@ -17,19 +20,14 @@ from tests.chaos.scenarios import (
     writer_stopped,
 )
 
-ALL = (
-    *kill_writer.SCENARIOS,
-    *writer_steps.SCENARIOS,
-    *rotation.SCENARIOS,
-    *shards.SCENARIOS,
-    *application_killed.SCENARIOS,
-    *forks.SCENARIOS,
-    *redis_away.SCENARIOS,
-    *redis_older.SCENARIOS,
-    *writer_stopped.SCENARIOS,
-    *rivals.SCENARIOS,
-    *disk_full.SCENARIOS,
-    *redis_memory.SCENARIOS,
-    *programs_killed.SCENARIOS,
-    *crowds.SCENARIOS,
-)
+#: What the faults of a part have in common -> its scenarios.
+TABLE = {
+    "the ingest worker": (*kill_writer.SCENARIOS, *writer_steps.SCENARIOS, *rotation.SCENARIOS, *shards.SCENARIOS),
+    "the application": (*application_killed.SCENARIOS, *forks.SCENARIOS),
+    "Redis": (*redis_away.SCENARIOS, *redis_older.SCENARIOS, *redis_memory.SCENARIOS),
+    "two of them": (*writer_stopped.SCENARIOS, *rivals.SCENARIOS),
+    "the disk": disk_full.SCENARIOS,
+    "the programs": programs_killed.SCENARIOS,
+    "what is logged": (*hostile_records.SCENARIOS, *crowds.SCENARIOS),
+}
+ALL = tuple(chain.from_iterable(TABLE.values()))

@@ -1,11 +1,14 @@
-"""The disk full under the files, under the journal alone, and under the applications' spool."""
+"""The disk full under the files, under the journal alone, and under the applications' spool; a disk that is frozen."""
 
 import os
+import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.arena import Arena
 from tests.chaos.chaos_stack import ChaosStack, running_stack
@@ -37,6 +40,56 @@ def _with_small_journal(folder: Path) -> Iterator[ChaosStack]:
         yield stack
 
 
+FROZEN = 5.0  #: seconds
+
+
+@contextmanager
+def _with_logs_on_a_device(folder: Path) -> Iterator[ChaosStack]:
+    """A file system that can be frozen."""
+    image, logs = folder / "disk", folder / "logs"
+    logs.mkdir(parents=True)
+    with image.open("wb") as file:
+        file.truncate(64 * 2**20)
+    make = ["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(logs)]
+    if os.geteuid() != 0 or not all(map(shutil.which, ("mkfs.ext4", "fsfreeze"))) or not all(map(_done, make)):
+        raise SkippedError("a file system can be made and mounted by root only, and where there are loop devices")
+    try:
+        if not (_freeze(logs) and _thaw(logs)):
+            raise SkippedError("the file system cannot be frozen")
+        with running_stack(folder) as stack:
+            yield stack
+    finally:
+        _thaw(logs)  # one that a scenario left frozen cannot be let go
+        subprocess.run(["umount", "-l", str(logs)], check=True)
+
+
+def _freeze(folder: Path) -> bool:
+    return _done(["fsfreeze", "--freeze", str(folder)])
+
+
+def _thaw(folder: Path) -> bool:
+    return _done(["fsfreeze", "--unfreeze", str(folder)])
+
+
+def _done(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def frozen(arena: Arena) -> None:
+    """Every write and sync stands still."""
+    arena.application(rate=1000)
+    arena.writes_on()
+    since = time.monotonic()
+    assert _freeze(arena.stack.log_dir)
+    try:
+        arena.rest(FROZEN)
+    finally:
+        _thaw(arena.stack.log_dir)
+    arena.fault_over()
+    arena.back()
+    arena.alert("WriterStalled", since)
+
+
 def _fill(folder: Path) -> Path:
     """Take all the space there is."""
     ballast = folder / "ballast"
@@ -53,7 +106,8 @@ def _fill(folder: Path) -> Path:
 def _full(arena: Arena, folder: Path) -> None:
     arena.application(rate=500)
     arena.writes_on()
-    ballast = _fill(folder)
+    since, ballast = time.monotonic(), _fill(folder)
+    arena.alert("LogDiskFull", since)
     arena.rest(6, 3)
     if "No space left" not in (arena.stack.logs / "ingest.log").read_text():
         arena.problem("the writer never met the full disk")
@@ -76,6 +130,7 @@ def spool(arena: Arena) -> None:
         arena.application(rate=500, size=1000, spool_dir=str(folder / "spool"), spill_dir=None)
         redis = arena.stack.program("redis")
         assert redis
+        since = time.monotonic()
         redis.suspend()  # nothing is freed
         arena.rest(10)
         redis.resume()
@@ -83,12 +138,13 @@ def spool(arena: Arena) -> None:
         arena.back()
         if not arena.refused:
             arena.problem("the spool was not full")
+        arena.alert("RecordsRefused", since)
 
 
+LIMITS: dict[str, Any] = {"quick": False, "fresh": True, "slowest_ms": 50, "back_s": 10}
 SCENARIOS = (
-    Scenario(
-        "the disk full at the writer", logs, quick=False, fresh=True, opening=_with_small_logs, slowest_ms=50, back_s=10
-    ),
-    Scenario("the disk full at the journal", journal, quick=False, fresh=True, opening=_with_small_journal, back_s=10),
-    Scenario("the disk full at the spool", spool, quick=False, slowest_ms=50, back_s=10),
+    Scenario("the disk full at the writer", logs, opening=_with_small_logs, alert="LogDiskFull", **LIMITS),
+    Scenario("the disk full at the journal", journal, opening=_with_small_journal, alert="LogDiskFull", **LIMITS),
+    Scenario("the disk full at the spool", spool, alert="RecordsRefused", **LIMITS),
+    Scenario("the disk frozen for 5 s", frozen, opening=_with_logs_on_a_device, alert="WriterStalled", **LIMITS),
 )

@@ -1,4 +1,4 @@
-"""SIGKILL of beat, of each worker's main process, of the web process, of supervisord."""
+"""SIGKILL of beat, of each worker's main process, of the web process, of supervisord; all of them lose Redis."""
 
 import time
 
@@ -38,7 +38,22 @@ def supervisor(arena: Arena) -> None:
     arena.back()
 
 
+def without_redis(arena: Arena) -> None:
+    """Their connections are cut, then Redis is away for longer than RedBeat's lock and the writer's lease."""
+    arena.application(rate=500)
+    arena.writes_on()
+    arena.stack.redis.client_kill_filter(_type="normal", skipme=False)
+    arena.writes_on()
+    arena.stack.switch("redis", on=False)
+    arena.rest(schedule.LOCK_TIMEOUT + 3)
+    arena.fault_over()
+    arena.stack.switch("redis", on=True)
+    wait_until(lambda: _sound(arena), within=40, what="the signs of life of workers and beat")
+    arena.back()
+
+
 SCENARIOS = (
     Scenario("beat and each worker killed", each, quick=False, back_s=15),
-    Scenario("supervisord killed", supervisor, quick=False, fresh=True, back_s=30),
+    Scenario("beat, RedBeat and each worker lose Redis", without_redis, quick=False, back_s=10, waits=True),
+    Scenario("supervisord killed", supervisor, quick=False, fresh=True, back_s=30, waits=True),
 )

@@ -1,6 +1,7 @@
 """Redis restarted with an older copy of its append-only folder: the files know more than Redis does."""
 
 import shutil
+from typing import Any
 
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import Scenario
@@ -31,7 +32,8 @@ def empty(arena: Arena) -> None:
     arena.back()
 
 
+LIMITS: dict[str, Any] = {"quick": False, "fresh": True, "slowest_ms": 50, "back_s": 10, "waits": True}
 SCENARIOS = (
-    Scenario("Redis restarted with an older copy of its files", older, quick=False, fresh=True, back_s=10),
-    Scenario("Redis restarted with no files at all", empty, quick=False, fresh=True, back_s=10),
+    Scenario("Redis restarted with an older copy of its files", older, **LIMITS),
+    Scenario("Redis restarted with no files at all", empty, **LIMITS),
 )

@@ -1,5 +1,7 @@
 """The writer's process stopped by SIGSTOP past its lease, and continued when another has taken over."""
 
+import time
+
 import psutil
 
 from tests.chaos.arena import FAILURES, Arena
@@ -13,6 +15,7 @@ def run(arena: Arena) -> None:
     arena.writes_on()
     writer = arena.stack.writer()
     assert writer
+    since = time.monotonic()
     writer.suspend()
     try:
         arena.rest(LEASE + 1)
@@ -26,6 +29,9 @@ def run(arena: Arena) -> None:
         except psutil.NoSuchProcess:
             pass  # its successor killed it
     arena.back()
+    arena.alert("WriterStalled", since, reason="hung")
 
 
-SCENARIOS = (Scenario("the writer stopped past its lease", run, quick=False, back_s=10),)
+SCENARIOS = (
+    Scenario("the writer stopped past its lease", run, quick=False, back_s=10, alert="WriterStalled", waits=True),
+)
