@@ -34,20 +34,55 @@ _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line
 _SPECIAL = _STANDARD | _RENDERED | _OURS
 #: Whatever an application calls them (colours, translations), rules and files know them by these names.
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
-#: What the records of one call site share, as long as nobody renames the thread or a level.
-_CONSTANTS = ("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
-_site_of = itemgetter(*_CONSTANTS)
-#: So many call sites (times threads) are kept ready, in so many bytes each; beyond them all are prepared anew.
+#: All that the constant part is made of: a record that a filter has altered, or a renamed thread, has one of its own.
+_site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
+#: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
+
+
+class _Constants(dict[tuple[Any, ...], bytes]):
+    """What all records of a call site share, as JSON: prepared with the first of them."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def fields(self, site: tuple[Any, ...]) -> dict[str, Any]:
+        """The same as a dict."""
+        number, level, logger, module, function, line, thread, process = site
+        return {
+            "level": _LEVELS.get(number) or level,
+            "logger": logger,
+            "module": module,
+            "function": function,
+            "line": line,
+            "thread": thread,
+            "process": process,
+            "service": self._service,
+        }
+
+    def __missing__(self, site: tuple[Any, ...]) -> bytes:
+        """Prepare it.
+
+        Raises:
+            TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
+        """
+        fields = self.fields(site)
+        constant = b"," + _dumps(fields)[1:-1] + b","
+        if len(constant) > _MAX_CONSTANT or _hides_a_float(fields):
+            raise ValueError
+        if len(self) >= _MAX_SITES:
+            self.clear()
+        self[site] = constant
+        return constant
 
 
 class Encoder:
     """Encodes the records of one service."""
 
     def __init__(self, service: str) -> None:
-        self._service = service
-        self._constants: dict[tuple[Any, ...], bytes] = {}
+        self._constants = _Constants(service)
         self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
 
     def encode(self, record: logging.LogRecord) -> bytes:
@@ -57,8 +92,7 @@ class Encoder:
         """
         try:
             attributes = record.__dict__
-            site = _site_of(attributes)
-            constant = self._constants.get(site) or self._prepare(site)
+            constant = self._constants[_site_of(attributes)]
             second, microseconds = divmod(round(attributes["created"] * 1e6), 1_000_000)
             known, beginning = self._clock
             if second != known:
@@ -73,34 +107,6 @@ class Encoder:
             pass
         return self._encode_changed(record)
 
-    def _prepare(self, site: tuple[Any, ...]) -> bytes:
-        """The middle of every line that this call site logs.
-
-        Raises:
-            TypeError, ValueError: not as it is.
-        """
-        fields = self._constant(site)
-        constant = b"," + _dumps(fields)[1:-1] + b","
-        if len(constant) > _MAX_CONSTANT or _hides_a_float(fields):
-            raise ValueError
-        if len(self._constants) >= _MAX_SITES:
-            self._constants.clear()
-        self._constants[site] = constant
-        return constant
-
-    def _constant(self, site: tuple[Any, ...]) -> dict[str, Any]:
-        number, level, logger, module, function, line, thread, process = site
-        return {
-            "level": _LEVELS.get(number) or level,
-            "logger": logger,
-            "module": module,
-            "function": function,
-            "line": line,
-            "thread": thread,
-            "process": process,
-            "service": self._service,
-        }
-
     def _tick(self, second: int) -> bytes:
         """How lines begin in this second, a place for the microseconds left in it."""
         moment = datetime.fromtimestamp(second, UTC).replace(tzinfo=None)
@@ -114,7 +120,7 @@ class Encoder:
         safe = _safe_copy(record, sanitizer)
         attributes = safe.__dict__
         timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
-        parts = {"timestamp": timestamp} | self._constant(_site_of(attributes)) | _varying(safe, attributes)
+        parts = {"timestamp": timestamp} | self._constants.fields(_site_of(attributes)) | _varying(safe, attributes)
         fields = {key: sanitizer.clean(value, key) for key, value in parts.items()}
         line = _dump(fields, sanitizer.altered)
         for limit in (MAX_TEXT // 8, MAX_TEXT // 64, 64):
