@@ -111,9 +111,9 @@ class RedisStreamHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Accept a record, in microseconds, or count it as refused."""
-        if record.thread == self._shipper_thread:
-            return  # what the shipper's own libraries say is never shipped: it would never end
         try:
+            if record.thread == self._shipper_thread:
+                return  # what the shipper's own libraries say is never shipped: it would never end
             line = self._encode(record)
             buffer = self._buffer
             if buffer is None:

@@ -2,21 +2,23 @@
 
 The fast path joins three parts: the time, of which all but the microseconds is kept for as long as the second lasts;
 what all records of a call site share, encoded once; and the message and the extra fields, which go through orjson.
-Whatever orjson refuses (or would change without a word, as it does with NaN) goes through `logging_core.sanitize`,
-which changes as little as it can and lists what it changed under the key `altered`: `{"altered": {"payload.price":
-"nan"}}`.
+Whatever orjson refuses, would change without a word (as it does with NaN) or would die of goes through
+`logging_core.sanitize`, which changes as little as it can and lists what it changed under the key `altered`:
+`{"altered": {"payload.price": "nan"}}`.
 """
 
 import logging
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timezone
 from itertools import islice
+from math import isfinite
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 import orjson
 
-from logging_core.sanitize import MAX_TEXT, Sanitizer, text_of
+from logging_core.sanitize import MAX_DEPTH, MAX_TEXT, Sanitizer, name_of, text_of
 
 #: A line is at most this long, so that a batch always has room for one.
 MAX_LINE = 128 * 1024
@@ -38,6 +40,8 @@ _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 _site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
 #: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
+#: What orjson either writes as it is or refuses.
+_SCALARS = frozenset({str, int, bool, type(None)})
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
@@ -69,8 +73,10 @@ class _Constants(dict[tuple[Any, ...], bytes]):
             TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
         """
         fields = self.fields(site)
+        if not _is_sound(fields):
+            raise TypeError
         constant = b"," + _dumps(fields)[1:-1] + b","
-        if len(constant) > _MAX_CONSTANT or _hides_a_float(fields):
+        if len(constant) > _MAX_CONSTANT:
             raise ValueError
         if len(self) >= _MAX_SITES:
             self.clear()
@@ -97,11 +103,9 @@ class Encoder:
             known, beginning = self._clock
             if second != known:
                 beginning = self._tick(second)
-            varying = _varying(record, attributes)
-            rest = _dumps(varying, None, _NEWLINE)
-            line = b"".join((beginning % microseconds, constant, rest[1:]))
-            # orjson writes NaN and infinities as null; a line without a null hides none.
-            if len(line) <= MAX_LINE and (rest.find(b"null") < 0 or not _hides_a_float(varying)):
+            varying = _dumps(_varying(record, attributes), None, _NEWLINE)
+            line = b"".join((beginning % microseconds, constant, varying[1:]))
+            if len(line) <= MAX_LINE:
                 return line
         except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
             pass
@@ -120,34 +124,42 @@ class Encoder:
         safe = _safe_copy(record, sanitizer)
         attributes = safe.__dict__
         timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
-        parts = {"timestamp": timestamp} | self._constants.fields(_site_of(attributes)) | _varying(safe, attributes)
-        fields = {key: sanitizer.clean(value, key) for key, value in parts.items()}
-        line = _dump(fields, sanitizer.altered)
-        for limit in (MAX_TEXT // 8, MAX_TEXT // 64, 64):
-            if len(line) <= MAX_LINE:
-                break
+        fields = {"timestamp": timestamp} | self._constants.fields(_site_of(attributes)) | _varying(safe, attributes)
+        _add_exception_of(record, fields, sanitizer)
+        altered = sanitizer.altered
+        for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
             shorter = Sanitizer(max_text=limit, max_items=limit)
             fields = {key: shorter.clean(value, key) for key, value in fields.items()}
-            line = _dump(fields, shorter.altered | sanitizer.altered)
+            altered = shorter.altered | altered
+            line = _dump(fields, altered)
+            if len(line) <= MAX_LINE:
+                break
         if len(line) > MAX_LINE:  # a great many small values
             line = _dump({key: fields[key] for key in _LEAST}, {"*": "cut to the standard fields"})
         return bytes(memoryview(line))
 
 
 def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str, Any]:
-    """The message, the extra fields and the exception."""
+    """The message, the extra fields and the exception.
+
+    Raises:
+        TypeError: an extra field is not sound.
+    """
     message = attributes["msg"]
     fields = {"message": message if type(message) is str and not attributes["args"] else record.getMessage()}
     # What `extra=` adds comes behind the standard attributes.
     for key in islice(attributes, _STANDARD_COUNT, None):
+        value = attributes[key]
+        if type(value) not in _SCALARS and not _is_sound(value):
+            raise TypeError
         if key in _SPECIAL:
             _add_special(fields, attributes, key)
         else:
-            fields[key] = attributes[key]
+            fields[key] = value
     if attributes["exc_info"]:
         _add_exception(fields, record)
     if attributes["stack_info"]:
-        fields["stack_info"] = attributes["stack_info"]
+        fields["stack_info"] = text_of(attributes["stack_info"])
     return fields
 
 
@@ -183,11 +195,13 @@ def _error_field(value: Any) -> Any:
 
 
 def _add_exception(fields: dict[str, Any], record: logging.LogRecord) -> None:
-    info = record.exc_info
-    if not isinstance(info, tuple) or info[0] is None:
+    info: Any = record.exc_info
+    kind, error, trace = (type(info), info, info.__traceback__) if isinstance(info, BaseException) else info
+    if kind is None:
         return
-    kind, error, trace = info
-    stack = record.exc_text or "".join(_format_exception(kind, error, trace))
+    if not isinstance(kind, type):
+        raise TypeError(kind)
+    stack = text_of(record.exc_text) if record.exc_text else "".join(_format_exception(kind, error, trace))
     if "error" in fields:  # a real exception is never overwritten
         fields.setdefault("extra", {})["error"] = fields["error"]
     fields["error"] = {"type": _type_name(kind), "message": text_of(error), "stack": stack}
@@ -206,33 +220,68 @@ def _type_name(kind: type) -> str:
 
 
 def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRecord:
-    """A copy of the record whose message is plain text and whose time is one, however hostile its parts."""
+    """A copy of the record, without its exception, of plain parts alone, however hostile the record's are."""
     safe = logging.makeLogRecord({})
     standard = dict(safe.__dict__)
-    safe.__dict__.clear()
-    safe.__dict__.update(standard | record.__dict__)
+    plain = safe.__dict__
+    for key, value in record.__dict__.items():
+        name = sanitizer.name(key)
+        if name in plain and name not in standard:
+            sanitizer.altered[name] = "a name that came twice"
+        if name == "error":
+            plain[name] = _plain_error(value, sanitizer)
+        elif name not in ("msg", "args", "exc_info", "exc_text", "created"):
+            plain[name] = sanitizer.clean(value, f"extra.{name}" if name in _OURS else name)
     try:
         safe.msg = record.getMessage()
     except Exception as error:  # noqa: BLE001  # a message that does not fit its arguments, or a hostile __str__
-        safe.msg = " ".join(text_of(part) for part in (record.msg, record.args) if part is not None and part != ())
-        sanitizer.altered["message"] = type(error).__name__
-    safe.args = None
+        parts = [record.__dict__.get(name) for name in ("msg", "args")]
+        safe.msg = " ".join(text_of(part) for part in parts if (part is not None and type(part) is not tuple) or part)
+        sanitizer.altered["message"] = name_of(error)
+    if type(safe.levelno) is not int:
+        safe.levelno = logging.NOTSET  # the level's name is what is written then
     try:
-        datetime.fromtimestamp(safe.created, UTC)
-    except (TypeError, ValueError, OverflowError, OSError) as error:
+        safe.created = datetime.fromtimestamp(record.created, UTC).timestamp()
+    except Exception as error:  # noqa: BLE001  # no number, or none that is a time
         safe.created = standard["created"]
-        sanitizer.altered["timestamp"] = type(error).__name__
+        sanitizer.altered["timestamp"] = name_of(error)
     return safe
 
 
-def _hides_a_float(value: Any, depth: int = 0) -> bool:
-    """Whether orjson wrote a NaN or an infinity as null somewhere in here."""
-    if isinstance(value, float):
-        return value != value or value in (float("inf"), float("-inf"))
-    if depth > 100:
-        return False
-    if isinstance(value, dict):
-        return any(_hides_a_float(item, depth + 1) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_hides_a_float(item, depth + 1) for item in value)
-    return not (value is None or isinstance(value, (str, int)))
+def _plain_error(value: Any, sanitizer: Sanitizer) -> Any:
+    try:
+        value = _error_field(value)
+    except Exception:  # noqa: BLE001, S110  # even to be asked what it is may be too much for a lazy proxy
+        pass
+    return sanitizer.clean(value, "error")
+
+
+def _add_exception_of(record: logging.LogRecord, fields: dict[str, Any], sanitizer: Sanitizer) -> None:
+    """The record's exception, or what passes for one."""
+    try:
+        if record.exc_info:
+            _add_exception(fields, record)
+    except Exception as error:  # noqa: BLE001  # `exc_info` that is none, or one whose parts fight back
+        sanitizer.altered["error"] = name_of(error)
+        fields["error"] = {"message": text_of(record.__dict__.get("exc_info"))}
+
+
+def _is_sound(value: Any, depth: int = 0) -> bool:
+    """Whether orjson survives it (3.13: SIGSEGV), and writes it as it is or refuses it.
+
+    It follows tuples without end, and asks enums, dataclasses and time zones for what they hold as if none could raise.
+    It writes NaN and infinities as null.
+    """
+    kind = type(value)
+    if kind is float:
+        return isfinite(value)
+    if kind is dict:
+        value = value.values()
+    elif kind is datetime:
+        return value.tzinfo is None or type(value.tzinfo) is timezone
+    elif kind is not list and kind is not tuple:
+        return kind in _SCALARS or kind is UUID or kind is date
+    for item in value:
+        if type(item) not in _SCALARS and (depth >= MAX_DEPTH or not _is_sound(item, depth + 1)):
+            return False
+    return True

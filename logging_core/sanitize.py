@@ -2,15 +2,23 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, time
+from enum import Enum
 from itertools import islice
 from typing import Any
 
 #: Characters of one text, items of one container, containers inside each other, values in all.
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH, MAX_VALUES = 32 * 1024, 1000, 20, 10_000
+MAX_NAME = 200  #: characters of one name
 
 
 class Sanitizer:
-    """Cleans the values of one record. `altered` maps the dotted path of each changed value to what was wrong."""
+    """Cleans the values of one record. `altered` maps the dotted path of each changed value to what was wrong.
+
+    Nothing that a value does can raise out of here. Subclasses of numbers, texts and dicts are taken for what they
+    hold, not for what their methods say.
+    """
 
     def __init__(self, max_text: int = MAX_TEXT, max_items: int = MAX_ITEMS) -> None:
         self.altered: dict[str, str] = {}
@@ -25,47 +33,61 @@ class Sanitizer:
         if self._left < 0:
             self.altered[path.partition(".")[0]] = f"cut at {MAX_VALUES} values"
             return None
+        try:
+            return self._clean(value, path)
+        except Exception as error:  # noqa: BLE001  # even to be asked what it is may be too much for a lazy proxy
+            self.altered[path] = name_of(error)
+            return f"<{name_of(value)}>"
+
+    def name(self, key: Any, path: str = "") -> str:
+        """The name of a field in the container at `path`."""
+        text = text_of(key)
+        name = text.encode("utf-8", "backslashreplace").decode()[:MAX_NAME]
+        if name != text:
+            self.altered[f"{path}.{name}" if path else name] = "name"
+        return name
+
+    def _clean(self, value: Any, path: str) -> Any:
         if value is None or value is True or value is False:
             return value
         if isinstance(value, int):
-            return self._integer(value, path)
+            return self._integer(int.__int__(value), path)
         if isinstance(value, float):
-            return self._float(value, path)
+            return self._float(float.__float__(value), path)
         if isinstance(value, str):
-            return self._text(value, path)
+            return self._text(str.__str__(value), path)
         if isinstance(value, (bytes, bytearray, memoryview)):
             self.altered[path] = "bytes"
-            return self._text(bytes(value[: self._max_text]).decode("utf-8", "backslashreplace"), path)
-        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return self._text(bytes(memoryview(value)[: self._max_text]).decode("utf-8", "backslashreplace"), path)
+        if isinstance(value, Enum):
+            return self._clean(value.value, path)
+        if isinstance(value, (date, time)):
+            return value.isoformat()
+        if isinstance(value, (Mapping, list, tuple, set, frozenset)) or _is_data(value):
             return self._container(value, path)
         return self._text(text_of(value, self.altered, path), path)
 
     def _integer(self, value: int, path: str) -> int | str:
         if -(2**63) <= value < 2**64:
-            return int(value)
+            return value
         self.altered[path] = "integer"  # past 64 bits: as text
         return hex(value)[: self._max_text]
 
     def _float(self, value: float, path: str) -> float | str:
         if math.isfinite(value):
-            return float(value)
+            return value
         self.altered[path] = "nan" if math.isnan(value) else "infinity"
-        return str(float(value))
+        return str(value)
 
-    def _text(self, value: str, path: str) -> str:
-        try:
-            text = str.__str__(value)
-            if len(text) > self._max_text:
-                self.altered[path] = f"cut from {len(text)} characters"
-                text = text[: self._max_text]
-            if not text.isascii():
-                plain = text.encode("utf-8", "backslashreplace").decode("utf-8")
-                if plain != text:
-                    self.altered[path] = "surrogates"
-                return plain
-        except Exception as error:  # noqa: BLE001  # a subclass of str that fights back
-            self.altered[path] = type(error).__name__
-            return f"<{type(value).__name__}>"
+    def _text(self, text: str, path: str) -> str:
+        if len(text) > self._max_text:
+            self.altered[path] = f"cut from {len(text)} characters"
+            text = text[: self._max_text]
+        if not text.isascii():
+            plain = text.encode("utf-8", "backslashreplace").decode("utf-8")
+            if plain != text:
+                self.altered[path] = "surrogates"
+            return plain
         return text
 
     def _container(self, value: Any, path: str) -> Any:
@@ -77,15 +99,15 @@ class Sanitizer:
             return "<too deep>"
         self._open.add(id(value))
         try:
+            if isinstance(value, dict):
+                return self._mapping(dict.items(value), path)
             if isinstance(value, Mapping):
                 return self._mapping(value.items(), path)
+            if _is_data(value):
+                return self._mapping(((each.name, getattr(value, each.name)) for each in fields(value)), path)
             items = [self.clean(item, f"{path}.{index}") for index, item in enumerate(islice(value, self._max_items))]
             if len(value) > len(items):
                 self.altered[path] = f"cut from {len(value)} items"
-        except Exception as error:  # noqa: BLE001  # a container whose iteration raises
-            self.altered[path] = type(error).__name__
-            return f"<{type(value).__name__}>"
-        else:
             return items
         finally:
             self._open.discard(id(value))
@@ -96,7 +118,9 @@ class Sanitizer:
             if index >= self._max_items:
                 self.altered[path] = f"cut at {self._max_items} items"
                 break
-            name = self._text(key if isinstance(key, str) else text_of(key), path)[:200]
+            name = self.name(key, path)
+            if name in cleaned:
+                self.altered[f"{path}.{name}"] = "a name that came twice"
             cleaned[name] = self.clean(item, f"{path}.{name}")
         return cleaned
 
@@ -104,9 +128,19 @@ class Sanitizer:
 def text_of(value: Any, altered: dict[str, str] | None = None, path: str = "") -> str:
     """`str(value)`, or its type's name where that raises (noted in `altered`)."""
     try:
-        text = str(value)
-        return text if type(text) is str else str.__str__(text)
+        text = value if isinstance(value, str) else str(value)
+        return str.__str__(text)
     except Exception as error:  # noqa: BLE001  # a hostile __str__ is the caller's, the record is ours to bring home
         if altered is not None:
-            altered[path] = type(error).__name__
-        return f"<{type(value).__name__}>"
+            altered[path] = name_of(error)
+        return f"<{name_of(value)}>"
+
+
+def name_of(value: object) -> str:
+    """The name of its type, whatever the type says of itself."""
+    name: str = type.__dict__["__name__"].__get__(type(value))
+    return name
+
+
+def _is_data(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)

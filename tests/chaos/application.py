@@ -6,6 +6,7 @@ It hears commands on stdin, one a line: `go` (start to log), `fork N` (a child l
 `fork N abrupt` (... and ends without a flush), `burst N` (log N records from a thread each), `stop`, `end`.
 
     <ledger>/<pid>.<thread>.ids     one id of WIDTH characters a line, written after the call that was accepted
+    <ledger>/<pid>.expected         what must be true of each hostile record's line; see tests/hostile.py
     <ledger>/<pid>.result           JSON: the slowest call and what went wrong, once the process ended by itself
 
 A process that is killed between a call and its line leaves an accepted record that is not in its ledger: one a thread,
@@ -42,6 +43,7 @@ class Options:
     rate: float = 500.0  #: records a second, of each thread
     loggers: int = 1  #: of as many names
     size: int = 0  #: characters in each message
+    hostile: tuple[int, int] | None = None  #: seed and number: hostile records instead, from one thread
     spool_dir: str | None = None
     spill_dir: str | None = SPILL_DIR
 
@@ -73,7 +75,8 @@ class Application:
     def start(self, limit: int | None = None, threads: int | None = None) -> None:
         """Log from some threads, until told to stop or to the limit of each."""
         for _ in range(threads or self.options.threads):
-            thread = threading.Thread(target=self._log, args=(next(self.numbers), limit))
+            log = self._log_hostile if self.options.hostile else self._log
+            thread = threading.Thread(target=log, args=(next(self.numbers), limit))
             thread.start()
             self.threads.append(thread)
 
@@ -108,24 +111,52 @@ class Application:
             for number in count():
                 if self.stopping.is_set() or number == limit:
                     return
-                id_ = f"{pid:07d}.{thread:03d}.{number:08d}"
-                if self._call(self.loggers[number % len(self.loggers)], number, text, id_):
+                id_ = _id(pid, thread, number)
+                logger = self.loggers[number % len(self.loggers)]
+                if self._accepts(logger.log, _level(number), "record %s", text, extra={"id": id_}):
                     ids.write(f"{id_}\n".encode())
                 ahead = began + number * pause - time.monotonic()
                 if ahead > 0.01:
                     time.sleep(ahead)
 
-    def _call(self, logger: logging.Logger, number: int, text: str, id_: str) -> bool:
-        """One record; whether it was accepted."""
-        level = logging.INFO if number % ERROR_EVERY else logging.ERROR
+    def _log_hostile(self, thread: int, _: int | None) -> None:
+        from tests import hostile  # hypothesis takes a second to import
+
+        assert self.options.hostile
+        pid, numbers = os.getpid(), count()
+        paths = [self.ledger / f"{pid}.{thread}.ids", self.ledger / f"{pid}.expected"]
+        with paths[0].open("ab", buffering=0) as ids, paths[1].open("w") as expected:
+
+            def log(parts: hostile.Parts) -> None:
+                number = next(numbers)
+                id_ = _id(pid, thread, number)
+                record = parts.record(id_)
+                if _level(number) == logging.ERROR:
+                    record.levelno = logging.ERROR
+                if self._accepts(self.handler.handle, record):
+                    ids.write(f"{id_}\n".encode())
+                expected.write(f"{parts.expected}\n")
+
+            hostile.for_each(*self.options.hostile, log)
+
+    def _accepts(self, call: Callable[..., object], *arguments: Any, **named: Any) -> bool:
+        """Make a call that logs one record; whether it was accepted."""
         _last.accepted = False
         began = time.perf_counter()
         try:
-            logger.log(level, "record %s", text, extra={"id": id_})
+            call(*arguments, **named)
         except BaseException as error:  # noqa: BLE001  # the very thing that must not happen
             self.tally.raised.append(repr(error))
         self.tally.slowest = max(self.tally.slowest, time.perf_counter() - began)
         return bool(_last.accepted)
+
+
+def _id(pid: int, thread: int, number: int) -> str:
+    return f"{pid:07d}.{thread:03d}.{number:08d}"
+
+
+def _level(number: int) -> int:
+    return logging.INFO if number % ERROR_EVERY else logging.ERROR
 
 
 def _noting(put: Callable[[Any, bytes], bool]) -> Callable[[Any, bytes], bool]:

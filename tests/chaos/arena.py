@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,12 +27,13 @@ import pytest
 from logging_core.account import Account
 from tests.chaos.application import ERROR_EVERY, WIDTH
 from tests.chaos.chaos_stack import ChaosStack
+from tests.hostile import Parts, mistakes
 from tests.stack import living
 from tests.waiting import wait_until
 
 SETTLED_WITHIN = 90.0  #: seconds that everything may take to be written once the applications have ended
 LOOK_EVERY = 0.25  #: seconds
-_ID = re.compile(rb'"id":"([0-9.]{%d})"' % WIDTH)
+_ID = re.compile(rb'"(?:id|function)":"([0-9.]{%d})"' % WIDTH)  # a hostile record has its id for its function
 FAILURES = (Exception, pytest.fail.Exception)  #: what a part that does not do as it should ends in
 
 
@@ -157,6 +159,23 @@ class Arena:
         """How many of this scenario's records the account says were refused."""
         found = self.stack.account()
         return sum(found.refused.values()) - sum(self._base.refused.values()) if found else 0
+
+    def wait_for(self, application: _Application) -> None:
+        """Have an application end by itself, once it has logged what it has to."""
+        application.say("end")
+        application.process.wait(timeout=300)
+
+    def hostile_mistakes(self) -> list[str]:
+        """What is wrong with the lines of hostile records that have arrived."""
+        expected = {
+            int(path.stem): [Parts.expecting(line) for line in path.read_text().splitlines()]
+            for path in self._ledger.glob("*.expected")
+        }
+        found = []
+        for line in chain.from_iterable(map(_lines, (self.stack.log_dir / self.service).glob("app*.log*"))):
+            pid, _, number = orjson.loads(line)["function"].split(".")
+            found += mistakes(expected[int(pid)][int(number)], line, self.service)
+        return found
 
     def fault_over(self) -> None:
         """From here on it must come back: the clock runs until all that was accepted up to now is written."""
@@ -299,7 +318,8 @@ class Arena:
         for path in (self.stack.log_dir / self.service).glob("*.log*"):
             for line in _lines(path):
                 try:
-                    found[re.split("[.-]", path.name)[0]][orjson.loads(line)["id"].encode()] += 1
+                    fields = orjson.loads(line)
+                    found[re.split("[.-]", path.name)[0]][(fields.get("id") or fields["function"]).encode()] += 1
                 except (orjson.JSONDecodeError, KeyError):
                     torn += 1
         return found["app"], found["errors"], torn

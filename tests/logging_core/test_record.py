@@ -2,10 +2,15 @@
 
 import json
 import logging
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -30,6 +35,16 @@ class Hostile:
         raise RuntimeError("no text of mine")
 
     __repr__ = __str__
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Order:
+    id: int
+    note: str | None
 
 
 def cycle() -> dict[str, Any]:
@@ -154,3 +169,85 @@ anything = st.recursive(
 def test_whatever_a_caller_logs_is_one_line_of_json(message: Any, extra: dict[str, Any]) -> None:
     standard = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
     encoded(message, **{key: value for key, value in extra.items() if key not in standard})
+
+
+class Nowhere(tzinfo):
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        raise RuntimeError("nowhere")
+
+
+class Torn(Enum):
+    RED = "red"
+
+    @property
+    def value(self) -> str:
+        raise RuntimeError("no value")
+
+
+@dataclass
+class Refusing:
+    price: float = 1.5
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def tuples(depth: int) -> Any:
+    value: Any = ()
+    for _ in range(depth):
+        value = (value,)
+    return value
+
+
+def through_a_tuple() -> Any:
+    value: list[Any] = []
+    value.append({"back": (value,)})
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: datetime(1, 1, 1, tzinfo=Nowhere()), lambda: Torn.RED, Refusing, lambda: tuples(100_000), through_a_tuple],
+    ids=["time zone", "enum", "dataclass", "deep tuple", "cycle through a tuple"],
+)
+def test_what_orjson_would_die_of_arrives(make: Callable[[], Any]) -> None:
+    value = make()
+    for place in (value, [value], {"a": (value,)}):
+        line = encoded(payload=place)
+        assert any(path.startswith("payload") for path in line["altered"])
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives_as"),
+    [
+        (Colour.RED, "red"),
+        (Order(1, None), {"id": 1, "note": None}),
+        (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+        (datetime(2026, 2, 19, 10, tzinfo=ZoneInfo("Europe/Paris")), "2026-02-19T10:00:00+01:00"),
+        (date(2026, 2, 19), "2026-02-19"),
+    ],
+)
+def test_what_is_sound_is_written_the_same_by_both_ways(value: Any, arrives_as: Any) -> None:
+    line = encoded(payload=value, other=[value], beside=float("nan"))
+    assert (line["payload"], line["other"]) == (arrives_as, [arrives_as])
+    assert line["altered"] == {"beside": "nan"}
+    assert encoded(payload=value)["payload"] == arrives_as
+
+
+def test_names_are_cleaned_too() -> None:
+    line = encoded(**{"\ud800": 1, "x" * 300: 2, "": 3}, payload={"y" * 300: 4, 1: 5, "1": 6})
+    assert (line["\\ud800"], line["x" * 200], line[""]) == (1, 2, 3)
+    assert line["payload"] == {"y" * 200: 4, "1": 6}
+    assert set(line["altered"]) == {"\\ud800", "x" * 200, "payload." + "y" * 200, "payload.1"}
+
+
+@pytest.mark.parametrize("info", [True, "text", (1, 2, 3), (ValueError,), Hostile()])
+def test_what_passes_for_an_exception_arrives_marked(info: Any) -> None:
+    line = encoded(exc_info=info)
+    assert "error" in line["altered"]
+    assert line["error"]["message"]
+
+
+def test_an_exception_by_itself_will_do() -> None:
+    error = encoded(exc_info=KeyError("sku"))["error"]
+    assert (error["type"], error["message"]) == ("KeyError", "'sku'")

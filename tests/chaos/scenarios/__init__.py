@@ -5,6 +5,7 @@ from tests.chaos.scenarios import (
     crowds,
     disk_full,
     forks,
+    hostile_records,
     kill_writer,
     programs_killed,
     redis_away,
@@ -30,4 +31,5 @@ ALL = (
     *redis_memory.SCENARIOS,
     *programs_killed.SCENARIOS,
     *crowds.SCENARIOS,
+    *hostile_records.SCENARIOS,
 )
