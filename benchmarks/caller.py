@@ -7,10 +7,10 @@ price is `logging`'s own. Two paces: bursts of 20 records and a rest of 10 ms, a
 where whatever works in the background competes with the caller.
 
 Every contender has a process of its own, for all rounds. They take turns: one logs its share of the records, and has
-them all arrive, before the next one begins, so that a noisy machine hurts all alike. Percentiles, and their ratios to the
-reference, are those of a round, after a warm-up; printed are their medians over the rounds, and between which values the
-middle half of the ratios lies. The run fails if a record is missing: Tocsin's are written and fsynced by a writer in
-another process, as by its ingest task, the chain's in its own.
+them all arrive, before the next one begins, so that a noisy machine hurts all alike. Percentiles, and their ratios to
+the reference, are those of a round, after a warm-up; printed are their medians over the rounds, and between which
+values the middle half of the ratios lies. The run fails if a record is missing: Tocsin's are written and fsynced by a
+writer in another process, as by its ingest task, the chain's in its own.
 
 Caveats:
     - One thread logs. More threads share the interpreter's lock with each other and with the background thread.
@@ -18,6 +18,8 @@ Caveats:
     - The chain's queue is unbounded and grows when flat out: its price is then that of putting off the work. Our
       buffers are sized to hold a round.
     - `perf_counter_ns` adds some 0.05 us to each call, and the call site builds its dict of extras inside it.
+    - Where two CPUs are one core, each call takes half as long again while the other CPU is busy: a round has either
+      price. On such a machine, look at many rounds.
     - Garbage collection is on, as in an application.
 """
 
@@ -65,9 +67,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.caller", description="The caller's cost of a record.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--records", type=int, default=100_000, help="flat out, of each contender; a tenth in bursts")
+    parser.add_argument("--records", type=int, default=200_000, help="flat out, of each contender; a tenth in bursts")
     parser.add_argument(
-        "--rounds", type=int, default=10, help="they are logged in so many rounds (default: %(default)s)"
+        "--rounds", type=int, default=20, help="they are logged in so many rounds (default: %(default)s)"
     )
     arguments = parser.parse_args()
     if not arguments.json:
