@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Commit what a writer has fsynced: acknowledge, count, group and renew the lease, in one step.
 --   KEYS  lease, stream, shard (hash), then the hashes that the changes name
 --   ARGV  lease value, expected version, lease in ms, group, bytes and records of the entries, changes (see changes.lua),
@@ -8,7 +7,8 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'the lease is not ours' end
 if (redis.call('HGET', KEYS[3], 'version') or '0') ~= ARGV[2] then return 'the version moved' end
 
--- The acknowledgement is the first write: it frees memory, so it goes through at the memory limit.
+-- The first write needs no memory: so this one, and all behind it, go through at the memory limit.
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 for from = 8, #ARGV, 1000 do
   local to = math.min(from + 999, #ARGV)
   redis.call('XACK', KEYS[2], ARGV[4], unpack(ARGV, from, to))
@@ -20,5 +20,5 @@ end
 local version = redis.call('HINCRBY', KEYS[3], 'version', 1)
 
 apply_changes(ARGV[7])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('HSET', KEYS[3], 'led', redis.call('TIME')[1])
 return version

@@ -44,7 +44,7 @@ def last_tick(redis: Redis) -> float | None:
 def entries(configured: Settings) -> dict[str, dict[str, Any]]:
     """Beat's entries, by name."""
     return {
-        "ingest": _every(1, "tasks.ingest.ingest", "ingest"),
+        "ingest": _every(1, "tasks.ingest.guard", "ingest"),
         "sweep": _every(1, "tasks.dispatch.sweep", "notify"),
         "evaluate": _every(configured.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
         "scan": _every(configured.scan.interval, "tasks.scan.scan", "scan"),

@@ -65,11 +65,13 @@ class RedisSettings(Section):
 
 
 class IngestSettings(Section):
-    """The writer's pace, in seconds."""
+    """The writers: how many, and their pace in seconds."""
 
     budget: float = Field(default=5.0, gt=0, le=5.0)  #: one run of the ingest task, at most
     block: float = Field(default=0.2, gt=0)  #: one blocking read, at most
     lease: float = Field(default=5.0, gt=1.0)  #: how long a silent writer keeps its shard
+    shards: int = Field(default=1, ge=1, le=64)  #: streams, each with a writer of its own
+    move_after: float = Field(default=30.0, gt=5.0)  #: a shard whose host is silent for so long goes to another host
 
 
 class FileSettings(Section):

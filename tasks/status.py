@@ -1,6 +1,6 @@
 """How everything is, gathered in one go from what each part leaves in Redis.
 
-Reads tocsin:evaluate:last (tasks/evaluate.py), tocsin:scan:events (tasks/scan.py), tocsin:watchdog:exits
+Reads tocsin:{alerts}:evaluate:last (tasks/evaluate.py), tocsin:{0}:scan:events (tasks/scan.py), tocsin:watchdog:exits
 (tasks/watchdog.py) and, through their modules, the delivery account, the workers' signs of life and canaries, beat's
 tick and the recovery journal. Writes nothing.
 """
@@ -64,6 +64,7 @@ class Status:
         """The status as JSON can hold it."""
         return {
             **self.delivery._asdict(),
+            "shards": [part._asdict() for part in self.delivery.shards],
             "uptime": self.uptime,
             "workers": [msgspec.to_builtins(worker) for worker in self.workers],
             "beat": {"tick_age": self.beat_tick_age},
@@ -94,7 +95,7 @@ def gather(redis: Redis) -> Status:
         uptime=max(0.0, now - min(worker.started for worker in workers)) if workers else None,
         beat_tick_age=None if tick is None else max(0.0, now - tick),
         evaluation=_evaluation(redis, now),
-        scan_events=_counts(redis, "tocsin:scan:events"),
+        scan_events=_counts(redis, "tocsin:{0}:scan:events"),
         recovery={str(outcome): count for outcome, count in Journal(redis).outcomes().items()},
         redis=RedisServer(server["redis_version"], server["used_memory"], server.get("maxmemory", 0)),
         canaries={name: max(0.0, now - at) for name, at in arrivals.items()},
@@ -103,7 +104,7 @@ def gather(redis: Redis) -> Status:
 
 
 def _evaluation(redis: Redis, now: float) -> Evaluation | None:
-    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:evaluate:last"))
+    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:{alerts}:evaluate:last"))
     last = {name.decode(): float(value) for name, value in found.items()}
     if not last:
         return None

@@ -41,6 +41,7 @@ class Server:
 class Lease:
     """Who writes, as Redis has it."""
 
+    shard: int
     holder: str  #: host:pid
     expires: float | None  #: seconds; None: never
     is_alive: bool  #: whether that process, or at least an ingest worker of its host, lives
@@ -77,7 +78,7 @@ class Answers:
     broker: Server | None  #: None: the same Redis, or no Redis, or it does not answer
     backlog: dict[str, int] | None  #: queue -> waiting tasks; None: the broker does not answer
     clock_apart: float  #: seconds that this host's clock is ahead of Redis'
-    lease: Lease | None  #: None: nobody writes
+    leases: list[Lease]  #: of the shards that somebody writes
     heard: dict[str, float]  #: producer whose spool nobody holds -> seconds since Redis heard of it
     status: Status
 
@@ -112,7 +113,7 @@ def _ask(settings: Settings, redis: Redis, orphans: Iterable[str]) -> Answers:
         broker=_broker(settings),
         backlog=_backlog(),
         clock_apart=_clock_apart(redis),
-        lease=_lease(redis),
+        leases=_leases(redis),
         heard=_silences(redis, orphans),
         status=status.gather(redis),
     )
@@ -252,16 +253,21 @@ def _clock_apart(redis: Redis) -> float:
     return max(apart - doubt, 0.0) if apart > 0 else min(apart + doubt, 0.0)
 
 
-def _lease(redis: Redis) -> Lease | None:
-    key = stream.Keys().lease
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.get(key)
-    pipeline.pttl(key)
-    value, left = pipeline.execute()
-    if value is None:
-        return None
-    holder = value.decode().partition("|")[2]
-    return Lease(holder, left / 1000 if left >= 0 else None, _is_alive(holder, heartbeat.workers(redis)))
+def _leases(redis: Redis) -> list[Lease]:
+    """Of the shards that somebody writes."""
+    workers = heartbeat.workers(redis)
+    found = []
+    for number in stream.shards(redis):
+        key = stream.Keys(number).lease
+        pipeline = redis.pipeline(transaction=True)
+        pipeline.get(key)
+        pipeline.pttl(key)
+        value, left = pipeline.execute()
+        if value is not None:
+            holder = value.decode().rpartition("|")[2]
+            expires = left / 1000 if left >= 0 else None
+            found.append(Lease(number, holder, expires, _is_alive(holder, workers)))
+    return found
 
 
 def _is_alive(holder: str, workers: Iterable[Worker]) -> bool:
@@ -274,5 +280,6 @@ def _is_alive(holder: str, workers: Iterable[Worker]) -> bool:
 def _silences(redis: Redis, producers: Iterable[str]) -> dict[str, float]:
     """Seconds since each was last heard of; of those that Redis knows."""
     now, _ = redis.time()
-    seen = {producer: redis.hget(stream.Keys().producer(producer), "seen") for producer in producers}
-    return {producer: now - float(at) for producer, at in seen.items() if at is not None}
+    held = stream.shards(redis)
+    asked = [(each, redis.hget(stream.Keys(shard).producer(each), "seen")) for each in producers for shard in held]
+    return {producer: now - float(at) for producer, at in asked if at is not None}

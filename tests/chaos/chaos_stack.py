@@ -119,7 +119,8 @@ class ChaosStack(Stack):
     def writer(self) -> psutil.Process | None:
         """The process that holds the lease."""
         found = self.account()
-        return psutil.Process(int(found.lease.rpartition(":")[2])) if found and found.lease else None
+        holder = found and found.shards[0].writer
+        return psutil.Process(int(holder.rpartition(":")[2])) if holder else None
 
     def stop(self) -> None:
         """End all of it, and what it left on tmpfs."""

@@ -13,6 +13,7 @@ from tests.chaos.scenarios import (
     redis_older,
     rivals,
     rotation,
+    shards,
     writer_steps,
     writer_stopped,
 )
@@ -21,6 +22,7 @@ ALL = (
     *kill_writer.SCENARIOS,
     *writer_steps.SCENARIOS,
     *rotation.SCENARIOS,
+    *shards.SCENARIOS,
     *application_killed.SCENARIOS,
     *forks.SCENARIOS,
     *redis_away.SCENARIOS,
