@@ -16,7 +16,7 @@ Caveats:
     - One thread logs. More threads share the interpreter's lock with each other and with the background thread.
     - The writer does not count, group or alert; the real ingest task does, in its own process.
     - The chain's queue is unbounded and grows when flat out: its price is then that of putting off the work. Our
-      buffers are sized to hold a round.
+      buffers are sized to hold a whole run.
     - `perf_counter_ns` adds some 0.05 us to each call, and the call site builds its dict of extras inside it.
     - Where two CPUs are one core, each call takes half as long again while the other CPU is busy: a round has either
       price. On such a machine, look at many rounds.
