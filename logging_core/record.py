@@ -24,7 +24,8 @@ from logging_core.sanitize import MAX_DEPTH, MAX_TEXT, Sanitizer, name_of, text_
 MAX_LINE = 128 * 1024
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
-_STANDARD_COUNT = len(_STANDARD)
+*_, _LAST_STANDARD = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+_BEFORE_EXTRAS = len(_STANDARD) - 1
 #: What formatters of other handlers, and newer Pythons, leave on a record.
 _RENDERED = frozenset({"message", "asctime", "taskName"})
 #: Our own fields: an extra of the same name goes under `extra`, so that it is neither lost nor mistaken for ours.
@@ -143,12 +144,15 @@ def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str,
     """The message, the extra fields and the exception.
 
     Raises:
-        TypeError: an extra field is not sound.
+        TypeError: an extra field is not sound, or not where it should be.
     """
     message = attributes["msg"]
     fields = {"message": message if type(message) is str and not attributes["args"] else record.getMessage()}
-    # What `extra=` adds comes behind the standard attributes.
-    for key in islice(attributes, _STANDARD_COUNT, None):
+    # What `extra=` adds comes behind the standard attributes, unless somebody has deleted one of them.
+    keys = islice(attributes, _BEFORE_EXTRAS, None)
+    if next(keys, None) != _LAST_STANDARD:
+        raise TypeError
+    for key in keys:
         value = attributes[key]
         if type(value) not in _SCALARS and not _is_sound(value):
             raise TypeError

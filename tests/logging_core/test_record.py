@@ -294,3 +294,10 @@ def test_what_passes_for_an_exception_arrives_marked(info: Any) -> None:
 def test_an_exception_by_itself_will_do() -> None:
     error = encoded(exc_info=KeyError("sku"))["error"]
     assert (error["type"], error["message"]) == ("KeyError", "'sku'")
+
+
+def test_a_standard_attribute_that_a_filter_deleted_hides_no_extra() -> None:
+    record = logging.makeLogRecord({"msg": "m", "first": 1, "second": 2})
+    del record.__dict__["pathname"]
+    line = json.loads(Encoder("shop").encode(record))
+    assert (line["first"], line["second"]) == (1, 2)
