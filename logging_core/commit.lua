@@ -15,7 +15,7 @@ for from = 8, #ARGV, 1000 do
   redis.call('XDEL', KEYS[2], unpack(ARGV, from, to))
 end
 for field, argument in pairs({bytes = 5, records = 6}) do
-  if redis.call('HINCRBY', KEYS[3], field, -tonumber(ARGV[argument])) < 0 then redis.call('HSET', KEYS[3], field, 0) end
+  if redis.call('HINCRBY', KEYS[3], field, 0 - ARGV[argument]) < 0 then redis.call('HSET', KEYS[3], field, 0) end
 end
 local version = redis.call('HINCRBY', KEYS[3], 'version', 1)
 

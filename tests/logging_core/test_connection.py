@@ -9,7 +9,7 @@ import redis as redis_py
 from logging_core import RedisStreamHandler, connection
 from logging_core.connection import Address, clock, connect, servers, shown
 from logging_core.spool import spool_root
-from tests.servers import Cluster
+from tests.servers import Cluster, Sentinels
 from tests.waiting import wait_until
 
 NOBODY = "127.0.0.1:1"
@@ -147,6 +147,16 @@ def test_a_slot_that_moved_is_found_where_it_is_now(tmp_path: Path) -> None:
         with pytest.raises(redis_py.RedisError, match="caused error"):  # whoever calls tries again
             _transact(transacting, "{k}:text")
         assert _transact(transacting, "{k}:text") == [b"before"]
+
+
+def test_a_password_is_told_to_all_servers(tmp_path: Path) -> None:
+    with Cluster(tmp_path / "cluster") as cluster, Sentinels(tmp_path / "sentinel") as sentinels:
+        for server in (*cluster.nodes, sentinels.master):
+            server.client.config_set("requirepass", "p@ss")
+        for url in (cluster.url, sentinels.url):
+            with pytest.raises(redis_py.RedisError, match="Authentication required"):
+                connect(url, connect_timeout=1, timeout=2).set("key", "a")
+            assert connect(url.replace("://", "://:p%40ss@"), connect_timeout=1, timeout=2).set("key", "a")
 
 
 def test_a_node_that_is_away_is_told_in_time_and_found_again(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from redis import Redis
 from recovery import due
 from recovery.model import Cause, Plan, Step
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 
 def planned(offset: int) -> Plan:
     why = Cause("DiskSpace", "shop", "/var/log/app.log", offset)

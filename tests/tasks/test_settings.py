@@ -55,8 +55,8 @@ def test_sentinels_are_told_to_the_broker_and_the_schedule_in_their_own_words() 
 def test_a_broker_of_its_own_keeps_the_schedule_if_it_is_a_redis() -> None:
     both = set_up("redis-cluster://a:1,b:2", "redis://h:1/0")
     assert (broker.url(both), schedule.configuration(both)["redbeat_redis_url"]) == ("redis://h:1/0", "redis://h:1/0")
-    sentinels = "redis-sentinel://s:1?master=main"
-    assert schedule.configuration(set_up("redis-cluster://a:1", sentinels))["redbeat_redis_options"]["service_name"] == "main"
+    apart = schedule.configuration(set_up("redis-cluster://a:1", "redis-sentinel://s:1?master=main"))
+    assert apart["redbeat_redis_options"]["service_name"] == "main"
     rabbit = set_up("redis://h:1/0", "amqp://r//")
     assert (broker.url(rabbit), schedule.configuration(rabbit)["redbeat_redis_url"]) == ("amqp://r//", "redis://h:1/0")
 

@@ -1,5 +1,6 @@
 """Sentinels put a replica in a dead master's place; what that replica had not been told of is gone from Redis."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,19 @@ def promoted(arena: Arena) -> None:
     arena.writes_on(1000)
 
 
+def frozen(arena: Arena) -> None:
+    servers = _servers(arena)
+    arena.application(rate=500)
+    arena.application(rate=300)
+    arena.writes_on(1000)
+    servers.master.process.send_signal(signal.SIGSTOP)
+    arena.rest(20)
+    servers.master.process.send_signal(signal.SIGCONT)  # it takes itself for the master, until a Sentinel tells it
+    arena.fault_over()
+    arena.back()
+    arena.writes_on(1000)
+
+
 def behind(arena: Arena) -> None:
     servers = _servers(arena)
     arena.application(rate=1000)
@@ -58,6 +72,15 @@ def _servers(arena: Arena) -> Sentinels:
 
 SCENARIOS = (
     Scenario("failover to a replica", promoted, fresh=True, opening=watched_over, slowest_ms=50, back_s=20),
+    Scenario(
+        "failover while the master is frozen",
+        frozen,
+        quick=False,
+        fresh=True,
+        opening=watched_over,
+        slowest_ms=50,
+        back_s=20,
+    ),
     Scenario(
         "failover to a replica that lags behind", behind, fresh=True, opening=watched_over, slowest_ms=50, back_s=20
     ),
