@@ -16,15 +16,14 @@ SCHEDULE_PREFIX = "tocsin:redbeat:"
 
 def url(configured: Settings) -> str:
     """The broker's URL in kombu's words: of Sentinels one for each, with semicolons between them."""
-    sentinels = _sentinels(configured.broker_url)
-    if sentinels is None:
-        return configured.broker_url
-    userinfo = ""
-    if sentinels.password:
-        userinfo = f"{quote(sentinels.username or '', safe='')}:{quote(sentinels.password, safe='')}@"
-    hosts = (f"[{host}]" if ":" in host else host for host, _ in sentinels.hosts)
-    places = zip(hosts, (port for _, port in sentinels.hosts), strict=True)
-    return ";".join(f"sentinel://{userinfo}{host}:{port}/{sentinels.database}" for host, port in places)
+    given = configured.broker_url
+    if given.startswith("unix:"):
+        address = Address.of(given)
+        return f"redis+socket://{_userinfo(address)}{address.path}?virtual_host={address.database}"
+    if sentinels := _sentinels(given):
+        places = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in sentinels.hosts)
+        return ";".join(f"sentinel://{_userinfo(sentinels)}{place}/{sentinels.database}" for place in places)
+    return given
 
 
 def transport_options(configured: Settings) -> dict[str, Any]:
@@ -45,6 +44,12 @@ def schedule(configured: Settings, timeout: float) -> dict[str, Any]:
         options |= {"sentinels": sentinels.hosts, "service_name": sentinels.master, "db": int(sentinels.database)}
         options |= sentinels.credentials
     return {"redbeat_redis_url": home, "redbeat_redis_options": options, "redbeat_key_prefix": SCHEDULE_PREFIX}
+
+
+def _userinfo(address: Address) -> str:
+    if address.password is None:
+        return ""
+    return f"{quote(address.username or '', safe='')}:{quote(address.password, safe='')}@"
 
 
 def _sentinels(url: str) -> Address | None:

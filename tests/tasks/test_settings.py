@@ -32,6 +32,9 @@ def test_the_broker_is_the_same_redis_and_keeps_the_schedule() -> None:
     assert broker.url(one) == "redis://h:1/0"
     assert "master_name" not in broker.transport_options(one)
     assert schedule.configuration(one)["redbeat_redis_url"] == "redis://h:1/0"
+    socket = set_up("unix://:p%40ss@/run/redis.sock?db=2")
+    assert broker.url(socket) == "redis+socket://:p%40ss@/run/redis.sock?virtual_host=2"
+    assert schedule.configuration(socket)["redbeat_redis_url"] == "unix://:p%40ss@/run/redis.sock?db=2"
 
 
 def test_sentinels_are_told_to_the_broker_and_the_schedule_in_their_own_words() -> None:

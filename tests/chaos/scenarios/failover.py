@@ -71,7 +71,9 @@ def _servers(arena: Arena) -> Sentinels:
 
 
 SCENARIOS = (
-    Scenario("failover to a replica", promoted, fresh=True, opening=watched_over, slowest_ms=50, back_s=20),
+    Scenario(
+        "failover to a replica", promoted, quick=False, fresh=True, opening=watched_over, slowest_ms=50, back_s=20
+    ),
     Scenario(
         "failover while the master is frozen",
         frozen,
