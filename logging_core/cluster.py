@@ -87,21 +87,24 @@ class Cluster(RedisCluster):
 
         A redirection is told as an error, once the nodes are known anew: nothing of that transaction was done.
         """
-        nodes: dict[ClusterNode, list[int]] = {}
+        nodes: dict[str, ClusterNode] = {}
+        of_node: dict[str, list[int]] = {}
         for index, call in enumerate(calls):
-            nodes.setdefault(self.node_of(call.key), []).append(index)
+            node = self.node_of(call.key)
+            nodes[node.name] = node
+            of_node.setdefault(node.name, []).append(index)
         if transaction and len(nodes) > 1:
             raise ValueError(f"a transaction over several nodes: {sorted({call.key for call in calls})}")
         replies: dict[int, Any] = {}
         with _redis_errors():
-            for node, indexes in nodes.items():
-                pipe = self.get_redis_connection(node).pipeline(transaction=transaction)
+            for name, indexes in of_node.items():
+                pipe = self.get_redis_connection(nodes[name]).pipeline(transaction=transaction)
                 for call in map(calls.__getitem__, indexes):
                     getattr(pipe, call.method)(*call.args, **call.options)
                 try:
                     replies |= zip(indexes, pipe.execute(), strict=True)
                 except _MOVED:
-                    self.nodes_manager.initialize(last_failed_node_name=node.name)
+                    self.nodes_manager.initialize()
                     raise
         return [replies[index] for index in range(len(calls))]
 

@@ -11,7 +11,7 @@ fails with a `redis.RedisError`. Keys that meet in one step carry one hash tag, 
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -39,7 +39,7 @@ class Address:
     hosts: tuple[tuple[str, int], ...]  #: of a server, a cluster's nodes, or the Sentinels; none: a Unix socket
     database: str
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     master: str = ""  #: the name that Sentinels know it by
     path: str = ""  #: of a Unix socket
 
@@ -89,14 +89,13 @@ def _read(url: str) -> Address:
     if "://" not in url or parts.scheme not in SCHEMES:
         raise ValueError("scheme")
     userinfo, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = userinfo.partition(":")
+    username, password = (unquote(part) or None for part in userinfo.partition(":")[::2])
     query = parse_qs(parts.query)
     if parts.scheme == "unix":
-        return Address(parts.scheme, (), query.get("db", ["0"])[0], path=parts.path)
+        return Address(parts.scheme, (), query.get("db", ["0"])[0], username, password, path=parts.path)
     if parts.scheme in SERVER:
-        return Address(
-            parts.scheme, (_place(parts, 6379, "localhost"),), query.get("db", [""])[0] or parts.path.strip("/") or "0"
-        )
+        database = query.get("db", [""])[0] or parts.path.strip("/") or "0"
+        return Address(parts.scheme, (_place(parts, 6379, "localhost"),), database, username, password)
     default, known = (6379, set()) if parts.scheme in CLUSTER else (26379, {"master"})
     database, master = parts.path.strip("/") or "0", query.get("master", [""])[0]
     if query.keys() - known or not database.isdecimal() or (parts.scheme in CLUSTER and database != "0"):
@@ -107,8 +106,8 @@ def _read(url: str) -> Address:
         parts.scheme,
         tuple(_place(urlsplit(f"//{host}"), default) for host in hosts.split(",")),
         database,
-        unquote(username) or None,
-        unquote(password) or None,
+        username,
+        password,
         master,
     )
 

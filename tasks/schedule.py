@@ -10,7 +10,7 @@ from typing import Any
 from redbeat.schedulers import RedBeatScheduler
 from redis import Redis
 
-from tasks import canary, settings, wiring
+from tasks import broker, canary, settings, wiring
 from tasks.settings import Settings
 
 TICK_KEY = "tocsin:beat:tick"
@@ -61,9 +61,7 @@ def configuration(configured: Settings) -> dict[str, Any]:
         "beat_scheduler": "tasks.schedule:Scheduler",
         "beat_max_loop_interval": LOOP_INTERVAL,
         "result_expires": None,  # no results are kept, so none are to be cleaned up
-        "redbeat_redis_url": configured.redis_url,
-        "redbeat_redis_options": {"socket_connect_timeout": 2, "socket_timeout": LOCK_TIMEOUT},
-        "redbeat_key_prefix": "tocsin:redbeat:",
+        **broker.schedule(configured, LOCK_TIMEOUT),
         "redbeat_lock_timeout": LOCK_TIMEOUT,
     }
 

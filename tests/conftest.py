@@ -56,6 +56,13 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield cluster.url
 
 
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A master that Sentinels watch over; the URL."""
+    with servers.Sentinels(tmp_path_factory.mktemp("sentinel")) as sentinels:
+        yield sentinels.url
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module that says `ON_EVERY_REDIS = True` has its tests run on Valkey, on the oldest Redis and on a cluster."""
     if "redis" in metafunc.fixturenames and getattr(metafunc.module, "ON_EVERY_REDIS", False):

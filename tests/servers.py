@@ -73,6 +73,10 @@ class Server:
         self.client = redis.Redis(port=self.port, protocol=2)
         self.start()
 
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         wait_until(lambda: answers(self.client), what=f"the Redis server at {self.port} to answer")
@@ -80,6 +84,12 @@ class Server:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self.kill()
@@ -104,9 +114,22 @@ class Cluster:
         return "redis-cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
     def holder(self, key: str) -> Server:
-        """The node that holds a key."""
-        slot = self.nodes[0].client.execute_command("CLUSTER KEYSLOT", key)
-        return self.nodes[int(slot) * 3 // SLOTS]
+        """The node that holds a key from the beginning."""
+        return self.nodes[self._slot(key) * len(self.nodes) // SLOTS]
+
+    def move(self, key: str, target: Server) -> None:
+        """Move the slot of a key to another node, with all that is in it."""
+        slot, source = self._slot(key), self.holder(key)
+        ids = {node.port: node.client.execute_command("CLUSTER MYID").decode() for node in (source, target)}
+        target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[source.port])
+        source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[target.port])
+        keys = source.client.execute_command("CLUSTER GETKEYSINSLOT", slot, 100)
+        source.client.migrate("127.0.0.1", target.port, keys, 0, 1000)
+        for node in (target, source):
+            node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target.port])
+
+    def _slot(self, key: str) -> int:
+        return int(self.nodes[0].client.execute_command("CLUSTER KEYSLOT", key))
 
     def __enter__(self) -> Self:
         return self
@@ -119,3 +142,55 @@ class Cluster:
 def _is_whole(node: Server) -> bool:
     told = node.client.execute_command("CLUSTER INFO")
     return str(told["cluster_state"]) == "ok" and int(told["cluster_known_nodes"]) == 3
+
+
+SENTINEL = """\
+bind 127.0.0.1
+port {port}
+dir {folder}
+sentinel monitor main 127.0.0.1 {master} 2
+sentinel down-after-milliseconds main 1000
+sentinel failover-timeout main 6000
+"""
+
+
+class Sentinels:
+    """A master and a replica, watched over by three Sentinels."""
+
+    def __init__(self, folder: Path) -> None:
+        at_once = ("--repl-diskless-sync-delay", "0")
+        self.master = Server(folder / "a", *at_once)
+        self.replica = Server(folder / "b", *at_once, "--replicaof", "127.0.0.1", str(self.master.port))
+        self._ports = [free_port() for _ in range(3)]
+        self._processes = [self._watch(folder / str(port), port) for port in self._ports]
+        self._clients = [redis.Redis(port=port, protocol=2) for port in self._ports]
+        wait_until(lambda: all(map(_watches, self._clients)), what="the Sentinels to agree")
+
+    def _watch(self, folder: Path, port: int) -> subprocess.Popen[bytes]:
+        folder.mkdir()
+        configuration = folder / "sentinel.conf"
+        configuration.write_text(SENTINEL.format(port=port, folder=folder, master=self.master.port))
+        command = [str(embedded_redis.find_server()), str(configuration), "--sentinel"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    @property
+    def url(self) -> str:
+        return "redis-sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self._ports) + "/0?master=main"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for each in (*self._clients, self.master, self.replica):
+            each.close()
+
+
+def _watches(sentinel: redis.Redis) -> bool:
+    try:
+        state = sentinel.sentinel_master("main")
+    except redis.RedisError:  # not up yet
+        return False
+    return (state["num-other-sentinels"], state["num-slaves"], state["is_disconnected"]) == (2, 1, False)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from kombu.utils.url import maybe_sanitize_url
-
 from logging_core import segment
+from logging_core.connection import shown
 from logging_core.stream import Keys
 from tasks.settings import Settings
 from tasks.status import BEAT_SILENCE
@@ -41,7 +40,7 @@ def findings(facts: Facts, settings: Settings) -> list[Finding]:
     """What is wrong, errors first; empty: nothing was found."""
     found = [*_host(facts.host), *_spool(facts.host.spool, facts.answers.heard if facts.answers else {})]
     if facts.answers is None:
-        where = maybe_sanitize_url(settings.redis_url)
+        where = shown(settings.redis_url)
         start = "start it with `tocsin up`" if settings.embedded else "start it, or set REDIS_URL"
         found.append(Finding("error", f"Redis at {where} does not answer: {facts.silence}", start))
     else:
@@ -80,13 +79,14 @@ def _spool(spool: Spool, heard: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def _servers(answers: Answers, settings: Settings) -> Iterator[Finding]:
-    yield from _server(answers.server, "Redis")
-    if answers.server.persistent is False:
-        yield Finding("error", "Redis keeps nothing on disk: its restart loses records", "set its appendonly yes")
+    for name, server in answers.servers.items():
+        yield from _server(server, name)
+        if server.persistent is False:
+            yield Finding("error", f"{name} keeps nothing on disk: its restart loses records", "set its appendonly yes")
     if answers.broker:
         yield from _server(answers.broker, "the broker's Redis")
     if answers.backlog is None:
-        where = maybe_sanitize_url(settings.broker_url)
+        where = shown(settings.broker_url)
         yield Finding("error", f"the broker at {where} does not answer", "start it, or set TOCSIN__REDIS__BROKER_URL")
 
 

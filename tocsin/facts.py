@@ -14,13 +14,14 @@ from kombu.exceptions import OperationalError
 from redis import Redis, RedisError, ResponseError
 
 from logging_core import claim, stream
+from logging_core.connection import clock, connect, servers
 from logging_core.journal import State
 from logging_core.spool import spool_root
 from rules.errors import ConfigError
 from tasks import checks, heartbeat, status, wiring
 from tasks.app import app
 from tasks.heartbeat import Worker
-from tasks.settings import REDIS_SCHEMES, Settings
+from tasks.settings import SCHEDULE_SCHEMES, Settings
 from tasks.status import QUEUES, Status
 
 BROKER_PATIENCE = 2.0  #: seconds
@@ -74,7 +75,7 @@ class Host:
 class Answers:
     """What Redis and the broker tell."""
 
-    server: Server
+    servers: dict[str, Server]  #: name -> each that takes writes: one, or the masters of a cluster
     broker: Server | None  #: None: the same Redis, or no Redis, or it does not answer
     backlog: dict[str, int] | None  #: queue -> waiting tasks; None: the broker does not answer
     clock_apart: float  #: seconds that this host's clock is ahead of Redis'
@@ -109,7 +110,7 @@ def gather(settings: Settings, redis: Redis) -> Facts:
 
 def _ask(settings: Settings, redis: Redis, orphans: Iterable[str]) -> Answers:
     return Answers(
-        server=_server(redis),
+        servers={f"Redis at {name}" if name else "Redis": _server(each) for name, each in servers(redis).items()},
         broker=_broker(settings),
         backlog=_backlog(),
         clock_apart=_clock_apart(redis),
@@ -217,11 +218,10 @@ def _takes_snapshots(redis: Redis) -> bool | None:
 
 
 def _broker(settings: Settings) -> Server | None:
-    own = settings.broker_url != settings.redis_url and settings.broker_url.startswith(REDIS_SCHEMES)
-    if not own:
+    if settings.broker_url == settings.redis_url or not settings.broker_url.startswith(SCHEDULE_SCHEMES):
         return None
     try:
-        with Redis.from_url(settings.broker_url, socket_timeout=BROKER_PATIENCE, protocol=2) as redis:
+        with connect(settings.broker_url, connect_timeout=BROKER_PATIENCE, timeout=BROKER_PATIENCE) as redis:
             return _server(redis)
     except RedisError:
         return None
@@ -246,9 +246,9 @@ def _waiting(channel: Any, queue: str) -> int:
 def _clock_apart(redis: Redis) -> float:
     """Seconds that this host is ahead of Redis, at least: what the question took is in its favour."""
     asked = time.time()
-    seconds, micros = redis.time()
+    told = clock(redis)
     answered = time.time()
-    apart = (asked + answered) / 2 - (seconds + micros / 1e6)
+    apart = (asked + answered) / 2 - told
     doubt = (answered - asked) / 2
     return max(apart - doubt, 0.0) if apart > 0 else min(apart + doubt, 0.0)
 
@@ -279,7 +279,7 @@ def _is_alive(holder: str, workers: Iterable[Worker]) -> bool:
 
 def _silences(redis: Redis, producers: Iterable[str]) -> dict[str, float]:
     """Seconds since each was last heard of; of those that Redis knows."""
-    now, _ = redis.time()
+    now = clock(redis)
     held = stream.shards(redis)
     asked = [(each, redis.hget(stream.Keys(shard).producer(each), "seen")) for each in producers for shard in held]
     return {producer: now - float(at) for producer, at in asked if at is not None}

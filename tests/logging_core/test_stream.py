@@ -5,7 +5,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from logging_core.account import Account, account, retire
-from logging_core.stream import Change, Keys, LeaseLostError, Shard, append
+from logging_core.stream import GROUP, Change, Keys, LeaseLostError, Shard, append
 from tests.servers import memory_limit
 
 ON_EVERY_REDIS = True  # see tests/conftest.py
@@ -126,6 +126,21 @@ def test_who_lost_the_lease_or_missed_a_commit_changes_nothing(redis: Redis) -> 
     assert fresh.commit(fresh.prepare(), fresh.pending(), [], 5) == version + 1
     with pytest.raises(LeaseLostError):
         fresh.commit(version, [], [], 5)
+
+
+def test_what_a_redis_that_came_back_older_does_not_have_is_not_committed(redis: Redis) -> None:
+    send(redis, 1, 1)
+    shard = Shard(redis)
+    assert shard.lease(5)
+    version = shard.prepare()
+    entries = shard.read(0.001)
+    send(redis, 2, 4)
+    redis.xack(KEYS.stream, GROUP, entries[0].id)  # as if it had never been read, nor appended
+    redis.xdel(KEYS.stream, entries[0].id)
+    redis.hincrby(KEYS.shard, "records", -1)
+    with pytest.raises(LeaseLostError):
+        shard.commit(version, entries, [], 5)
+    assert redis.hget(KEYS.shard, "records") == b"4"
 
 
 def test_entries_that_were_read_and_not_committed_come_again(redis: Redis) -> None:

@@ -6,6 +6,8 @@ from logging_core.stream import shard_key
 from recovery import due
 from recovery.model import Cause, Plan, Step
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 
 def planned(offset: int) -> Plan:
     why = Cause("DiskSpace", "shop", "/var/log/app.log", offset)

@@ -11,6 +11,8 @@ from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
 from rules.series import BORN, CHANGED, IDLE_EXPIRY, SECOND, TOTAL, prune
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 Commit = Callable[[Sequence[Change]], None]
 
 NOW = 1_800_000_000.75

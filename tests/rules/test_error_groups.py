@@ -6,6 +6,8 @@ from logging_core.stream import Change, shard_key
 from rules.error_groups import EXPIRY, GROUP, GROUPS, ErrorGroup, ErrorGroups, Place, Sighting, changes, prune
 from rules.fingerprint import Group
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 Commit = Callable[[Sequence[Change]], None]
 
 TIMEOUT = Group("aaaaaaaaaaaa", "shop", "TimeoutError", "took <*>")
