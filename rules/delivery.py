@@ -24,6 +24,7 @@ REFUSED = "tocsin_records_refused_total"
 DROPPED = "tocsin_records_dropped_total"
 LOST = "tocsin_records_lost"  #: named as the gauge of `/metrics`, of which it holds the growth
 STALLS = "tocsin_writer_stalls_total"
+LATE = 30.0  #: seconds in the stream; whoever should write then does not
 LOOK_EVERY = 1.0  #: seconds; the account is dear where there are many producers
 
 _SCRIPT = script_text(Path(__file__).with_name("delivery.lua"))
@@ -40,7 +41,10 @@ class DeliverySeries:
         """Count what the account has grown by since anybody looked; not more often than each `LOOK_EVERY`."""
         if now - self._looked < LOOK_EVERY:
             return
-        found = numbers(account(self._redis))
+        kept = account(self._redis)
+        if kept.lag > LATE:
+            count_stall(self._redis, "late", now)
+        found = numbers(kept)
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(COUNTED))
         grown = {series: number - int(counted.get(series.encode(), 0)) for series, number in found.items()}
         increments = {(series, int(now)): number for series, number in grown.items() if number > 0}

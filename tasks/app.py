@@ -5,7 +5,9 @@ import sys
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.signals import celeryd_init, setup_logging
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
@@ -14,8 +16,28 @@ from tasks import broker, checks, schedule, settings
 logger = logging.getLogger(__name__)
 _settings = settings.load()
 
+RECONNECT_EVERY = 1  #: seconds
+
+
+class _Connection(Connection):
+    """Tries again each second while the broker is away.
+
+    Kombu waits ever longer, up to 30 s, and nobody takes a task meanwhile, though the broker may be back.
+    """
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Wait until there is a connection, and return it."""
+        pace = {"interval_start": RECONNECT_EVERY, "interval_step": 0, "interval_max": RECONNECT_EVERY}
+        return super().ensure_connection(*args, **pace | kwargs)  # type: ignore[no-untyped-call]  # kombu has no types
+
+
+class _Amqp(AMQP):
+    Connection = _Connection
+
+
 app = Celery(
     "tasks",
+    amqp=_Amqp,
     broker=broker.url(_settings),
     include=[
         "tasks.ingest",

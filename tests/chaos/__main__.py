@@ -1,6 +1,6 @@
 """`python -m tests.chaos`: every fault, and a table of what was found; exit code 1 where one did not hold.
 
-Scenarios that mostly wait run beside the others, on a stack of their own.
+They run in two tracks, on a stack each.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> int:
     console.print(f"seed {arguments.seed}")
     run = Run(console, arguments.seed, arguments.quick)
     wanted = [scenario for scenario in ALL if arguments.only in scenario.fault]
-    tracks = [[each for each in wanted if each.waits], [each for each in wanted if not each.waits]]
+    tracks = [[each for each in wanted if each.beside], [each for each in wanted if not each.beside]]
     with ThreadPoolExecutor(len(tracks)) as pool:
         try:
             rows = [row for part in pool.map(run.track, filter(None, tracks)) for row in part]

@@ -35,7 +35,7 @@ class Scenario:
     slowest_ms: float | None = None  #: no call of the application may take longer
     back_s: float | None = None  #: back by itself within
     alert: str | None = None  #: that people are told
-    waits: bool = False  #: most of the time, so it may run beside others
+    beside: bool = False  #: in the second track: most of these wait, and take as long as the others together
 
     @property
     def to_hold(self) -> str:

@@ -1,12 +1,13 @@
 """What the account grows by is counted once, and rules read it."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 
-from logging_core.stream import append, shard_key
-from rules.delivery import COUNTED, LOOK_EVERY, DeliverySeries, count_stall, stalls
+from logging_core.stream import Keys, append, shard_key
+from rules.delivery import COUNTED, LATE, LOOK_EVERY, DeliverySeries, count_stall, stalls
 from rules.engine import evaluate
 from rules.loader import load_rules
 from rules.series import TOTAL, SeriesReader
@@ -106,6 +107,18 @@ def test_a_stall_is_told_at_once_and_for_a_minute(redis: Redis, reason: str, ale
     assert set(firing(redis, NOW)) == {alert}
     assert set(firing(redis, NOW + 59)) == {alert}
     assert firing(redis, NOW + 62) == {}
+
+
+def test_what_nobody_takes_out_of_the_stream_is_told(redis: Redis, times: Iterator[float]) -> None:
+    append(redis, "p" * 32, "shop", count=1, body=b"{}\n", report={"accepted": 1})
+    series = DeliverySeries(redis)
+    series.update(next(times))
+    assert stalls(redis) == {}
+    redis.delete(Keys().stream)
+    redis.xadd(Keys().stream, {"body": b"{}\n"}, id=f"{int((time.time() - LATE - 1) * 1000)}-0")
+    series.update(now := next(times))
+    assert stalls(redis) == {"late": 1}
+    assert set(firing(redis, now)) == {"WriterStalled"}
 
 
 def test_a_stall_is_counted_at_the_memory_limit(redis: Redis) -> None:

@@ -1,4 +1,8 @@
+import pytest
+from kombu.exceptions import OperationalError
+
 from alerts.evaluation import AT
+from tasks.app import app
 from tasks.dispatch import sweep
 from tasks.evaluate import evaluate
 
@@ -26,3 +30,10 @@ def test_the_sweep_wakes_evaluation_when_the_pace_of_the_fastest_group_is_over(r
     configured(rules=PACED)
     evaluate()
     assert 0 < float(redis.get(AT)) - redis.time()[0] <= 8
+
+
+def test_a_worker_looks_for_its_broker_each_second(broker_away):
+    waits = []
+    with app.connection_for_read() as connection, pytest.raises(OperationalError):
+        connection.ensure_connection(lambda _, wait: waits.append(wait), 2)
+    assert waits == [1, 1]

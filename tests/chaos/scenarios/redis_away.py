@@ -38,7 +38,7 @@ def killed(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("Redis frozen for 120 s", frozen, slowest_ms=50, back_s=10, waits=True),
-    Scenario("Redis stopped for 20 s", stopped, quick=False, slowest_ms=50, back_s=10, waits=True),
-    Scenario("Redis killed", killed, quick=False, slowest_ms=50, back_s=10, waits=True),
+    Scenario("Redis frozen for 120 s", frozen, slowest_ms=50, back_s=10, beside=True),
+    Scenario("Redis stopped for 20 s", stopped, quick=False, slowest_ms=50, back_s=10, beside=True),
+    Scenario("Redis killed", killed, quick=False, slowest_ms=50, back_s=10, beside=True),
 )

@@ -32,7 +32,7 @@ def empty(arena: Arena) -> None:
     arena.back()
 
 
-LIMITS: dict[str, Any] = {"quick": False, "fresh": True, "slowest_ms": 50, "back_s": 10, "waits": True}
+LIMITS: dict[str, Any] = {"quick": False, "fresh": True, "slowest_ms": 50, "back_s": 10, "beside": True}
 SCENARIOS = (
     Scenario("Redis restarted with an older copy of its files", older, **LIMITS),
     Scenario("Redis restarted with no files at all", empty, **LIMITS),

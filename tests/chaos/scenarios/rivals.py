@@ -45,6 +45,6 @@ def workers(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("two beats", beats, quick=False, back_s=10, waits=True),
+    Scenario("two beats", beats, quick=False, back_s=10, beside=True),
     Scenario("two workers on one shard", workers, quick=False, back_s=10),
 )

@@ -33,5 +33,5 @@ def run(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("the writer stopped past its lease", run, quick=False, back_s=10, alert="WriterStalled", waits=True),
+    Scenario("the writer stopped past its lease", run, quick=False, back_s=10, alert="WriterStalled", beside=True),
 )
