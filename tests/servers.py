@@ -1,9 +1,10 @@
 """Redis servers for the tests: real ones, on ports of their own, in all versions and arrangements that must work."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -66,8 +67,8 @@ def memory_limit(client: redis.Redis) -> Iterator[None]:
 class Server:
     """A server in a folder of its own, which keeps its port however often it dies."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+        self.port = port or free_port()
         embedded_redis.make_folder(folder)
         self._command = [*embedded_redis.command(self.port, folder), *options]
         self.client = redis.Redis(port=self.port, protocol=2)
@@ -100,14 +101,19 @@ class Cluster:
     """Three masters that share the slots, without replicas."""
 
     def __init__(self, folder: Path) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port")
-        self.nodes = [Server(folder / str(number), *options, str(free_port())) for number in range(3)]
-        bounds = [SLOTS * number // 3 for number in range(4)]
-        for node, first, end in zip(self.nodes, bounds, bounds[1:], strict=False):
-            node.client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
-            bus = node.client.execute_command("CONFIG GET", "cluster-port")
-            self.nodes[0].client.execute_command("CLUSTER MEET", "127.0.0.1", node.port, int(bus["cluster-port"]))
-        wait_until(lambda: all(map(_is_whole, self.nodes)), what="the cluster to agree")
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        self.nodes: list[Server] = []
+        try:
+            for number in range(3):
+                self.nodes.append(Server(folder / str(number), *options, port=_port_of_node()))
+            bounds = [SLOTS * number // 3 for number in range(4)]
+            for node, first, end in zip(self.nodes, bounds, bounds[1:], strict=False):
+                node.client.execute_command("CLUSTER ADDSLOTS", *range(first, end))
+                self.nodes[0].client.execute_command("CLUSTER MEET", "127.0.0.1", node.port)
+            wait_until(lambda: all(map(_is_whole, self.nodes)), what="the cluster to agree")
+        except BaseException:  # raised again: no server is left behind
+            self.__exit__()
+            raise
 
     @property
     def url(self) -> str:
@@ -137,6 +143,16 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         for node in self.nodes:
             node.close()
+
+
+def _port_of_node() -> int:
+    """A free port whose bus port, in the oldest Redis 10,000 above it, is free too."""
+    while True:
+        port = free_port()
+        if port <= 65_535 - 10_000:
+            with socket.socket() as bus, suppress(OSError):
+                bus.bind(("127.0.0.1", port + 10_000))
+                return port
 
 
 def _is_whole(node: Server) -> bool:
