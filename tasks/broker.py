@@ -30,6 +30,8 @@ def transport_options(configured: Settings) -> dict[str, Any]:
     """Celery's `broker_transport_options`."""
     # No retries: whoever sends has a second way, and the ingest task must not stand still longer than its lease.
     options = {"global_keyprefix": KEY_PREFIX, "socket_keepalive": True, "max_retries": 0}
+    # A server that is frozen, or gone without a word, never answers.
+    options |= {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 5}
     sentinels = _sentinels(configured.broker_url)
     return options if sentinels is None else options | {"master_name": sentinels.master}
 
