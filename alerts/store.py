@@ -1,13 +1,13 @@
-"""Alerts and notifications in Redis.
+"""Alerts and notifications in Redis, in one slot of a cluster with the turns of evaluation (evaluation.py).
 
-key                               type        meaning                                               expiry
-tocsin:alerts:state               hash        fingerprint -> `Alert` as JSON                        none
-tocsin:alerts:notification:<id>   string      `Notification` as JSON                                25 h
-tocsin:alerts:due                 sorted set  id -> when it is due, or its claim ends (Unix s)      none
-tocsin:alerts:handed              sorted set  id -> when a worker was last sent for it (Unix s)     none
-tocsin:alerts:hold:<receiver>     string      nothing is sent to it before (Unix s), as it asked    that moment
-tocsin:alerts:said:<digest>       string      an application's alert; not queued again meanwhile    60 s
-tocsin:alerts:log                 stream      the notification log: how each notification ended     10,000 entries
+key                                 type        meaning                                               expiry
+tocsin:{alerts}:state               hash        fingerprint -> `Alert` as JSON                        none
+tocsin:{alerts}:notification:<id>   string      `Notification` as JSON                                25 h
+tocsin:{alerts}:due                 sorted set  id -> when it is due, or its claim ends (Unix s)      none
+tocsin:{alerts}:handed              sorted set  id -> when a worker was last sent for it (Unix s)     none
+tocsin:{alerts}:hold:<receiver>     string      nothing is sent to it before (Unix s), as it asked    that moment
+tocsin:{alerts}:said:<digest>       string      an application's alert; not queued again meanwhile    60 s
+tocsin:{alerts}:log                 stream      the notification log: how each notification ended     10,000 entries
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from alerts.evaluation import LOCK
 from alerts.model import Alert
 from alerts.notification import GIVE_UP_AFTER, Notification
 
-STATE = "tocsin:alerts:state"
-DUE = "tocsin:alerts:due"
-HANDED = "tocsin:alerts:handed"
-LOG = "tocsin:alerts:log"
-NOTIFICATION = "tocsin:alerts:notification:"
-SAID = "tocsin:alerts:said:"
-HOLD = "tocsin:alerts:hold:"
+STATE = "tocsin:{alerts}:state"
+DUE = "tocsin:{alerts}:due"
+HANDED = "tocsin:{alerts}:handed"
+LOG = "tocsin:{alerts}:log"
+NOTIFICATION = "tocsin:{alerts}:notification:"
+SAID = "tocsin:{alerts}:said:"
+HOLD = "tocsin:{alerts}:hold:"
 
 KEPT = int(GIVE_UP_AFTER) + 3600  #: seconds
 CLAIM_LEASE = 240.0  #: seconds that one delivery may take: all steps of a mail, each at its slowest

@@ -3,6 +3,7 @@
 import logging
 import logging.handlers
 import queue
+import time
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -25,6 +26,9 @@ class Contender(Protocol):
     @property
     def handler(self) -> logging.Handler:
         """What the caller meets."""
+
+    def settle(self) -> None:
+        """Wait until all that was logged so far has arrived."""
 
     def drain(self) -> int:
         """Wait until everything has arrived, and let go; how many records have arrived."""
@@ -51,6 +55,9 @@ class Floor:
         self.handler = logging.NullHandler()
         self._records = records
 
+    def settle(self) -> None:
+        """Nothing is on its way."""
+
     def drain(self) -> int:
         """Nothing is kept, so nothing can be missing."""
         return self._records
@@ -69,6 +76,10 @@ class Tocsin:
             max_records=records,
         )
         self._redis = redis.Redis.from_url(redis_url)
+
+    def settle(self) -> None:
+        """Until it is in the writer's file."""
+        self.handler.flush(DRAIN, written=True)
 
     def drain(self) -> int:
         """Flush to the writer's file, and ask Redis how many are there; fails if the handler has dropped anything."""
@@ -96,9 +107,15 @@ class Stdlib:
         writer = logging.handlers.RotatingFileHandler(folder / "app.log", maxBytes=10 * 2**20, backupCount=1000)
         writer.setFormatter(JsonFormatter(fields, rename_fields=ours))
         records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+        self._records = records
         self.handler = logging.handlers.QueueHandler(records)
         self._listener = logging.handlers.QueueListener(records, writer)
         self._listener.start()
+
+    def settle(self) -> None:
+        """Until the listener has taken all from its queue."""
+        while not self._records.empty():
+            time.sleep(0.01)
 
     def drain(self) -> int:
         """Stop the listener, which empties its queue first, and count the lines."""

@@ -40,7 +40,11 @@ def _delivery(now: status.Status) -> Iterator[Metric]:
     yield _counter("records_unknown", "Records in memory buffers that died.", delivery.unknown)
     yield _gauge("records_lost", "Accepted records that are nowhere: never other than 0.", delivery.lost)
     yield _counters("writer_stalls", "Seconds in which the writer stood still.", "reason", now.stalls)
-    yield _gauge("lag_seconds", "Age of the oldest entry in the stream.", delivery.lag)
+    yield _gauge("lag_seconds", "Age of the oldest entry in the streams.", delivery.lag)
+    yield _gauges(
+        "shard_written_by", "Whether a writer holds the shard.", "shard",
+        {str(part.number): float(part.writer is not None) for part in delivery.shards},
+    )  # fmt: skip
 
 
 def _processing(now: status.Status) -> Iterator[Metric]:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from logging_core.stream import Keys, producers, run_script
+from logging_core.connection import clock
+from logging_core.stream import Keys, producers, run_script, shards
 
 if TYPE_CHECKING:
     import redis
@@ -23,8 +24,18 @@ class Account(NamedTuple):
     refused: dict[str, int]  #: by reason: a buffer was full
     unknown: int  #: in a memory buffer that died with its process, or a spool that nobody found for two days
     lost: int
-    lag: float  #: seconds since the oldest entry in the stream was appended
-    lease: str | None  #: host:pid of the writer
+    lag: float  #: seconds since the oldest entry in the streams was appended
+    shards: list["ShardPart"]  #: one at least
+
+
+class ShardPart(NamedTuple):
+    """One shard's part in it."""
+
+    number: int
+    waiting: int  #: records in its stream
+    lag: float  #: seconds
+    writer: str | None  #: host:pid of who holds the lease
+    host: str  #: on whose disk it is written; empty: it never was
 
 
 #: A producer that keeps its records in memory and has said nothing for so many seconds is dead.
@@ -34,11 +45,27 @@ FORGOTTEN = 2 * 86_400.0
 _DONE_AFTER = 86_400.0  #: seconds without a word, and nothing waiting
 
 
-def account(client: "redis.Redis", shard: int = 0) -> Account:
+def account(client: "redis.Redis") -> Account:
     """What became of every record that applications handed over."""
-    keys = Keys(shard)
-    seconds, micros = client.time()
-    now = seconds + micros / 1e6
+    sums: Counter[str] = Counter()
+    waiting, parts = 0, []
+    for number in shards(client):
+        shard_sums, in_buffers, part = _shard_account(client, number)
+        sums.update(shard_sums)
+        waiting += in_buffers + part.waiting
+        parts.append(part)
+    accepted, written, unknown = sums["accepted"], sums["written"], sums["unknown"]
+    dropped = {name.removeprefix("dropped:"): n for name, n in sums.items() if name.startswith("dropped:") and n}
+    refused = {name.removeprefix("refused:"): n for name, n in sums.items() if name.startswith("refused:") and n}
+    lost = accepted - written - waiting - sum(dropped.values()) - unknown
+    lag = max(part.lag for part in parts)
+    return Account(accepted, written, waiting, dropped, refused, unknown, lost, lag, parts)
+
+
+def _shard_account(client: "redis.Redis", number: int) -> tuple[Counter[str], int, ShardPart]:
+    """Sums over one shard's producers, the records that are in their buffers, and its part."""
+    keys = Keys(number)
+    now = clock(client, keys.shard)
     listed, present = None, producers(client, keys)
     while listed != present:  # one that came or went in between would spoil the sum
         listed = present
@@ -47,41 +74,37 @@ def account(client: "redis.Redis", shard: int = 0) -> Account:
             pipe.hgetall(keys.producer(name))
         pipe.smembers(keys.producers)
         pipe.hgetall(keys.retired)
-        pipe.hget(keys.shard, "records")
+        pipe.hmget(keys.shard, "records", "host")
         pipe.xrange(keys.stream, count=1)
         pipe.get(keys.lease)
-        *hashes, members, retired, streamed, oldest, lease = pipe.execute()
+        *hashes, members, retired, (streamed, host), oldest, lease = pipe.execute()
         present = sorted(raw.decode() for raw in members)
     sums = Counter({field.decode(): int(value) for field, value in retired.items()})
-    waiting = int(streamed or 0)
+    in_buffers = 0
     for fields in hashes:
         producer = Producer(fields, now)
         sums.update(producer.unfolded)
-        waiting += producer.in_buffer
-    accepted, written, unknown = sums["accepted"], sums["written"], sums["unknown"]
-    dropped = {name.removeprefix("dropped:"): n for name, n in sums.items() if name.startswith("dropped:") and n}
-    refused = {name.removeprefix("refused:"): n for name, n in sums.items() if name.startswith("refused:") and n}
-    lost = accepted - written - waiting - sum(dropped.values()) - unknown
+        in_buffers += producer.in_buffer
     lag = max(now - int(oldest[0][0].split(b"-")[0]) / 1000, 0.0) if oldest else 0.0
-    holder = lease.decode().partition("|")[2] if lease else None
-    return Account(accepted, written, waiting, dropped, refused, unknown, lost, lag, holder)
+    writer = lease.decode().rpartition("|")[2] if lease else None
+    return sums, in_buffers, ShardPart(number, int(streamed or 0), lag, writer, (host or b"").decode())
 
 
-def retire(client: "redis.Redis", shard: int = 0) -> int:
+def retire(client: "redis.Redis") -> int:
     """Fold the producers that are done into sums: closed, or long silent, and nothing waiting. How many.
 
     One that speaks again all the same (its spool was found) goes on where it was, and is counted from there.
     """
-    keys = Keys(shard)
-    seconds, _ = client.time()
+    now = clock(client)
     retired = 0
-    for name in producers(client, keys):
-        fields = cast("dict[bytes, bytes]", client.hgetall(keys.producer(name)))
-        producer = Producer(fields, seconds)
-        if producer.is_done:
-            pairs = [item for pair in producer.unfolded.items() for item in pair]
-            names = (keys.producers, keys.producer(name), keys.retired)
-            retired += run_script(client, "retire", names, (name, fields.get(b"seen", b""), *pairs))
+    for keys in map(Keys, shards(client)):
+        for name in producers(client, keys):
+            fields = cast("dict[bytes, bytes]", client.hgetall(keys.producer(name)))
+            producer = Producer(fields, now)
+            if producer.is_done:
+                pairs = [item for pair in producer.unfolded.items() for item in pair]
+                names = (keys.producers, keys.producer(name), keys.retired)
+                retired += run_script(client, "retire", names, (name, fields.get(b"seen", b""), *pairs))
     return retired
 
 

@@ -28,6 +28,7 @@ class AdoptedSpool:
         """Of its one or two folders; the last one takes the declarations of what is dropped from now on."""
         self.producer = claims[0].folder.name
         self.service = found[0].service
+        self.shard = next((claim.shard for claim in claims if claim.shard is not None), None)
         self.refused: Counter[str] = Counter()
         self._files = SegmentFiles(found)
         self.accepted = self._files.last
@@ -36,6 +37,12 @@ class AdoptedSpool:
         self._max_age = max_age
         self._appended = 0
         self._told = False
+
+    def assign(self, shard: int) -> None:
+        """Noted in the folders, for adopters."""
+        for claim in self._claims:
+            claim.assign(shard)
+        self.shard = shard
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records; where the last ones were dropped, an empty batch behind them."""

@@ -35,11 +35,15 @@ class Source(Protocol):
     producer: str  #: 32 hex digits, random: a process's (a fork's) own numbering
     service: str  #: whose records these are
     durable: bool  #: survives the process
+    shard: int | None  #: that its records go to, all of them; None: none yet
     refused: Counter[str]  #: by reason; these were never numbered
 
     @property
     def accepted(self) -> int:
         """The highest ordinal given out."""
+
+    def assign(self, shard: int) -> None:
+        """From now on the records go to this shard, whoever ships them."""
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records, at most so many bytes (but at least one record)."""
@@ -88,6 +92,7 @@ class MemoryBuffer:
     def __init__(self, service: str, max_records: int = 10_000, policy: Policy | None = None) -> None:
         self.producer = secrets.token_hex(16)
         self.service = service
+        self.shard: int | None = None
         self.refused: Counter[str] = Counter()
         self._policy = policy or Policy()
         self._max_records = max_records
@@ -118,8 +123,7 @@ class MemoryBuffer:
                 return self._refuse("closed")
             if len(self._lines) >= self._max_records and not self._make_room():
                 return self._refuse("buffer_full")
-            # A copy: keeping the bytes that orjson made is three times dearer, for they sit in far larger blocks.
-            self._lines.append(bytes(memoryview(line)))
+            self._lines.append(line)
             return True
 
     def offer(self, line: bytes, level: int) -> bool:
@@ -132,6 +136,10 @@ class MemoryBuffer:
             elif not self._room.wait_for(self._has_room, self._policy.block_timeout):
                 return self._refuse("block_timeout")
             return self.put(line)
+
+    def assign(self, shard: int) -> None:
+        """For the life of this process."""
+        self.shard = shard
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records as one batch."""

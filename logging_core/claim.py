@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _PRODUCER = re.compile("[0-9a-f]{32}")
@@ -62,6 +63,22 @@ class Claim:
         claim.folder = nursery.rename(root / producer)
         return claim
 
+    @property
+    def shard(self) -> int | None:
+        """The shard that the producer's records go to; None: it has never reached Redis."""
+        try:
+            return int((self.folder / "shard").readlink().name)
+        except (OSError, ValueError):
+            return None
+
+    def assign(self, shard: int) -> None:
+        """Note it, by a link, which takes no space that a full tmpfs has not.
+
+        Where even that fails, an adopter chooses anew: the same one, while the number of shards stays.
+        """
+        with suppress(OSError):
+            (self.folder / "shard").symlink_to(str(shard))
+
     def let_go(self) -> None:
         """Leave the folder to others."""
         with _not_forking:
@@ -73,7 +90,7 @@ class Claim:
         """Delete the folder with all that a spool keeps in it, and let go."""
         for path in (
             *self.folder.glob("*.segment*"),
-            *(self.folder / name for name in ("gaps", "spool", "spill", "lock")),
+            *(self.folder / name for name in ("gaps", "shard", "spool", "spill", "lock")),
         ):
             path.unlink(missing_ok=True)
         try:

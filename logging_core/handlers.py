@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import spill
+from logging_core import connection, spill
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
@@ -33,7 +33,8 @@ class RedisStreamHandler(logging.Handler):
     counted, by reason, in `stats()`.
 
     Args:
-        redis_url: where Redis is; by default `REDIS_URL`, else the server that `tocsin up` starts.
+        redis_url: where Redis is (see connection.py: a server, a cluster, or Sentinels); by default `REDIS_URL`, else
+            the server that `tocsin up` starts.
         service: the folder of the log files and the label of every series: letters, digits, `_`, `.`, `-`, at most 64.
             By default `TOCSIN_SERVICE`, else the name of the running program.
         buffer: "spool" (mapped memory on tmpfs) or "memory" (a bounded deque; lost if the process is killed).
@@ -51,7 +52,7 @@ class RedisStreamHandler(logging.Handler):
         level: as of any handler.
 
     Raises:
-        ValueError: a bad service name, buffer or policy, at construction and never later.
+        ValueError: a bad URL, service name, buffer or policy, at construction and never later.
     """
 
     def __init__(
@@ -229,16 +230,12 @@ class RedisStreamHandler(logging.Handler):
         self._errors = Counter()
 
 
-#: What a shipper's thread would import: redis; for getaddrinfo; for redis, which asks for its own version.
-_SHIPPERS_MODULES = ("redis.backoff", "redis.retry", "encodings.idna", "email.parser")
-
-
 def _import_what_the_shipper_needs() -> None:
     """Before there is a thread: a module that one imports at the moment of a fork stays locked in the child for ever.
 
     And while the interpreter shuts down, nothing can be imported any more.
     """
-    for module in _SHIPPERS_MODULES:
+    for module in connection.MODULES:
         importlib.import_module(module)
 
 

@@ -4,26 +4,33 @@
     LOG_DIR/.tocsin/<shard>.journal   one record a line: crc32 of the rest in hex, a space, JSON:
                                       {"files": {name: [inode, size, crc32 of its first 256 bytes]},
                                        "producers": {id: [last ordinal, Unix seconds]}, "rotating": [name, ...],
-                                       "dropped": {id: {reason: records that never came}}}
+                                       "dropped": {id: {reason: records that never came}},
+                                       "version": the shard's, which the commit of this moves on}
+    LOG_DIR/.tocsin/place             whose journals these are: hex digits
 
 A record holds what changed; the state is all of them, one after the other. A torn last record is cut away: what it
 spoke of was never committed. A spoilt one before the last is another thing (a disk that lies): then nothing is cut, and
 a copy of the journal is kept. After a crash the files are cut to the journal and never to what Redis says, since Redis
 may come back older than the files. A rotation begins with a record of its own, and is done when the name has another
 inode; the inode 0 stands for no file.
+
+A shard may move to another place. What was journaled here and not committed is then written there; so this place, when
+it comes back, cuts it away: the last records of the version at which the shard left.
 """
 
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import signal
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import orjson
 
@@ -75,6 +82,29 @@ def evict(log_dir: Path, shard: int = 0) -> int | None:
     return int(pid)
 
 
+def place(log_dir: Path) -> str:
+    """The identity of `LOG_DIR`: other than that of any folder that was copied from it.
+
+    Raises:
+        OSError: it cannot be read or made.
+    """
+    folder = log_dir / ".tocsin"
+    path = folder / "place"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = folder / f"place-{secrets.token_hex(8)}"
+        fresh.write_text(secrets.token_hex(8))
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)  # whoever is first
+        fresh.unlink()
+    return f"{path.read_text()}{path.stat().st_ino:x}"
+
+
+def journaled(log_dir: Path) -> list[int]:
+    """The shards that have a journal here."""
+    return sorted(int(path.stem) for path in (log_dir / ".tocsin").glob("*.journal") if path.stem.isdecimal())
+
+
 def _began(pid: int) -> str:
     """When a process began, in the kernel's ticks: with the pid it names a process and no later one."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -88,12 +118,17 @@ class State:
     producers: dict[str, tuple[int, float]] = field(default_factory=dict)  #: id -> (last ordinal, Unix seconds)
     rotating: set[str] = field(default_factory=set)  #: files of which a rotation has begun
     dropped: dict[str, Mapping[str, int]] = field(default_factory=dict)  #: id -> records that never came, by reason
+    version: int | None = None  #: of the shard, which the commit of the last record moves on
     spoilt: int = 0  #: records that cannot be read, with readable ones behind them
 
     @classmethod
-    def load(cls, path: Path) -> tuple["State", int]:
-        """The state that a journal holds, and the bytes up to its last whole record: beyond them it is torn."""
+    def load(cls, path: Path, left: int | None = None) -> tuple["State", int]:
+        """The state that a journal holds, and the bytes up to its last whole record: beyond them it is torn.
+
+        With `left`, without what was never committed of that version of the shard.
+        """
         state, size, bad, offset = cls(), 0, 0, 0
+        records: list[dict[str, Any]] = []
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -104,14 +139,16 @@ class State:
             if not body.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
                 bad += 1
                 continue
-            record = orjson.loads(body)
+            records.append(orjson.loads(body))
+            size, state.spoilt = offset, bad
+        for record in _without_tail(records, left):
             state.add(
                 {name: (inode, length, head) for name, (inode, length, head) in record["files"].items()},
                 {id_: (last, at) for id_, (last, at) in record["producers"].items()},
                 record.get("rotating", ()),
                 record.get("dropped", {}),
             )
-            size, state.spoilt = offset, bad
+            state.version = record.get("version", state.version)
         return state, size
 
     def add(
@@ -135,32 +172,53 @@ class State:
             record["rotating"] = sorted(self.rotating)
         if self.dropped:
             record["dropped"] = self.dropped
+        if self.version is not None:
+            record["version"] = self.version
         body = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         return b"%08x " % zlib.crc32(body) + body
+
+
+def _without_tail(records: list[dict[str, Any]], left: int | None) -> Iterator[dict[str, Any]]:
+    """The records without those of this version at the end, but for what they say of files that were new to us."""
+    tail = len(records)
+    while tail and left is not None and records[tail - 1].get("version", left) == left:
+        tail -= 1
+    for index, record in enumerate(records):
+        if index < tail or "version" not in record:
+            yield record
 
 
 class Journal:
     """What is safe on this disk: sizes of files, the last ordinal of each producer, rotations that have begun."""
 
-    def __init__(self, log_dir: Path, now: float, shard: int = 0) -> None:
+    def __init__(self, log_dir: Path, now: float, shard: int = 0, version: int = 0, *, left: int | None = None) -> None:
         """Read the journal, and cut away what a crash left torn at its end.
+
+        Args:
+            log_dir: where the files are.
+            now: Unix seconds.
+            shard: its number.
+            version: the shard's: what was journaled for it may not be committed, and is not compacted yet.
+            left: the version at which another place took the shard; what was not committed then is forgotten here.
 
         Raises:
             OSError: the folder or the disk.
         """
         self._path = log_dir / ".tocsin" / f"{shard}.journal"
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._state, size = State.load(self._path)
+        self._state, size = State.load(self._path, left)
+        settled = self._state.version is None or self._state.version < version
         if self.is_spoilt:
             kept = self._path.with_suffix(f".spoilt-{int(now)}")
             shutil.copyfile(self._path, kept)
             _logger.error(
                 "%s: %d records cannot be read; nothing is cut, a copy is %s", self._path, self._state.spoilt, kept
             )
-        if size > COMPACT_AT:
+        if left is not None or (size > COMPACT_AT and settled):
             self._compact(now)
+            size = self._path.stat().st_size
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.ftruncate(self._descriptor, self._path.stat().st_size if size > COMPACT_AT else size)
+        os.ftruncate(self._descriptor, size)
         sync_folder(self._path.parent)
 
     @property
@@ -198,13 +256,16 @@ class Journal:
         producers: Mapping[str, tuple[int, float]],
         rotating: Collection[str] = (),
         dropped: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+        version: int | None = None,
     ) -> None:
         """Append one record and fdatasync it: from now on the files are cut no shorter.
+
+        `version` is the shard's, where a commit follows that moves it on.
 
         Raises:
             OSError: nothing is recorded; what was half written is cut away by the next opening.
         """
-        line = State(dict(files), dict(producers), set(rotating), dict(dropped)).coded()
+        line = State(dict(files), dict(producers), set(rotating), dict(dropped), version).coded()
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fdatasync(self._descriptor)
@@ -230,6 +291,7 @@ class Journal:
         kept = {id_: (last, at) for id_, (last, at) in self.producers.items() if now - at < FORGET_AFTER}
         self._state.producers = kept
         self._state.dropped = {id_: numbers for id_, numbers in self.dropped.items() if id_ in kept}
+        self._state.version = None
         fresh = self._path.with_suffix(".new")
         with fresh.open("wb") as file:
             file.write(self._state.coded())

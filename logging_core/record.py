@@ -24,7 +24,8 @@ from logging_core.sanitize import MAX_DEPTH, MAX_TEXT, Sanitizer, name_of, text_
 MAX_LINE = 128 * 1024
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
-_STANDARD_COUNT = len(_STANDARD)
+*_, _LAST_STANDARD = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+_BEFORE_EXTRAS = len(_STANDARD) - 1
 #: What formatters of other handlers, and newer Pythons, leave on a record.
 _RENDERED = frozenset({"message", "asctime", "taskName"})
 #: Our own fields: an extra of the same name goes under `extra`, so that it is neither lost nor mistaken for ours.
@@ -36,62 +37,24 @@ _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line
 _SPECIAL = _STANDARD | _RENDERED | _OURS
 #: Whatever an application calls them (colours, translations), rules and files know them by these names.
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
-#: What the records of one call site share, as long as nobody renames the thread or a level.
-_CONSTANTS = ("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
-_site_of = itemgetter(*_CONSTANTS)
-#: So many call sites (times threads) are kept ready, in so many bytes each; beyond them all are prepared anew.
+#: All that the constant part is made of: a record that a filter has altered, or a renamed thread, has one of its own.
+_site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
+#: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
-#: What orjson writes without asking it anything.
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+#: What orjson either writes as it is or refuses.
+_SCALARS = frozenset({str, int, bool, type(None)})
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
-class Encoder:
-    """Encodes the records of one service."""
+class _Constants(dict[tuple[Any, ...], bytes]):
+    """What all records of a call site share, as JSON: prepared with the first of them."""
 
     def __init__(self, service: str) -> None:
+        super().__init__()
         self._service = service
-        self._constants: dict[tuple[Any, ...], bytes] = {}
-        self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
 
-    def encode(self, record: logging.LogRecord) -> bytes:
-        """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold."""
-        try:
-            attributes = record.__dict__
-            site = _site_of(attributes)
-            constant = self._constants.get(site) or self._prepare(site)
-            second, microseconds = divmod(round(attributes["created"] * 1e6), 1_000_000)
-            known, beginning = self._clock
-            if second != known:
-                beginning = self._tick(second)
-            varying = _varying(record, attributes)
-            rest = _dumps(varying, None, _NEWLINE)
-            line = b"".join((beginning % microseconds, constant, rest[1:]))
-            # orjson writes NaN and infinities as null; a line without a null hides none.
-            if len(line) <= MAX_LINE and (rest.find(b"null") < 0 or not _hides_a_float(varying)):
-                return line
-        except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
-            pass
-        return self._encode_changed(record)
-
-    def _prepare(self, site: tuple[Any, ...]) -> bytes:
-        """The middle of every line that this call site logs.
-
-        Raises:
-            TypeError, ValueError: not as it is.
-        """
-        fields = self._constant(site)
-        if not _is_sound(fields):
-            raise TypeError
-        constant = b"," + _dumps(fields)[1:-1] + b","
-        if len(constant) > _MAX_CONSTANT or _hides_a_float(fields):
-            raise ValueError
-        if len(self._constants) >= _MAX_SITES:
-            self._constants.clear()
-        self._constants[site] = constant
-        return constant
-
-    def _constant(self, site: tuple[Any, ...]) -> dict[str, Any]:
+    def fields(self, site: tuple[Any, ...]) -> dict[str, Any]:
+        """The same as a dict."""
         number, level, logger, module, function, line, thread, process = site
         return {
             "level": _LEVELS.get(number) or level,
@@ -103,6 +66,51 @@ class Encoder:
             "process": process,
             "service": self._service,
         }
+
+    def __missing__(self, site: tuple[Any, ...]) -> bytes:
+        """Prepare it.
+
+        Raises:
+            TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
+        """
+        fields = self.fields(site)
+        if not _is_sound(fields):
+            raise TypeError
+        constant = b"," + _dumps(fields)[1:-1] + b","
+        if len(constant) > _MAX_CONSTANT:
+            raise ValueError
+        if len(self) >= _MAX_SITES:
+            self.clear()
+        self[site] = constant
+        return constant
+
+
+class Encoder:
+    """Encodes the records of one service."""
+
+    def __init__(self, service: str) -> None:
+        self._constants = _Constants(service)
+        self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
+
+    def encode(self, record: logging.LogRecord) -> bytes:
+        """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold.
+
+        A line takes no more memory than it is long, unlike what orjson makes: that sits in a far larger block.
+        """
+        try:
+            attributes = record.__dict__
+            constant = self._constants[_site_of(attributes)]
+            second, microseconds = divmod(round(attributes["created"] * 1e6), 1_000_000)
+            known, beginning = self._clock
+            if second != known:
+                beginning = self._tick(second)
+            varying = _dumps(_varying(record, attributes), None, _NEWLINE)
+            line = b"".join((beginning % microseconds, constant, varying[1:]))
+            if len(line) <= MAX_LINE:
+                return line
+        except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
+            pass
+        return self._encode_changed(record)
 
     def _tick(self, second: int) -> bytes:
         """How lines begin in this second, a place for the microseconds left in it."""
@@ -117,7 +125,7 @@ class Encoder:
         safe = _safe_copy(record, sanitizer)
         attributes = safe.__dict__
         timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
-        fields = {"timestamp": timestamp} | self._constant(_site_of(attributes)) | _varying(safe, attributes)
+        fields = {"timestamp": timestamp} | self._constants.fields(_site_of(attributes)) | _varying(safe, attributes)
         _add_exception_of(record, fields, sanitizer)
         altered = sanitizer.altered
         for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
@@ -129,19 +137,22 @@ class Encoder:
                 break
         if len(line) > MAX_LINE:  # a great many small values
             line = _dump({key: fields[key] for key in _LEAST}, {"*": "cut to the standard fields"})
-        return line
+        return bytes(memoryview(line))
 
 
 def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str, Any]:
     """The message, the extra fields and the exception.
 
     Raises:
-        TypeError: of an extra field; orjson would not survive it.
+        TypeError: an extra field is not sound, or not where it should be.
     """
     message = attributes["msg"]
     fields = {"message": message if type(message) is str and not attributes["args"] else record.getMessage()}
-    # What `extra=` adds comes behind the standard attributes.
-    for key in islice(attributes, _STANDARD_COUNT, None):
+    # What `extra=` adds comes behind the standard attributes, unless somebody has deleted one of them.
+    keys = islice(attributes, _BEFORE_EXTRAS, None)
+    if next(keys, None) != _LAST_STANDARD:
+        raise TypeError
+    for key in keys:
         value = attributes[key]
         if type(value) not in _SCALARS and not _is_sound(value):
             raise TypeError
@@ -260,11 +271,14 @@ def _add_exception_of(record: logging.LogRecord, fields: dict[str, Any], sanitiz
 
 
 def _is_sound(value: Any, depth: int = 0) -> bool:
-    """Whether orjson survives it (3.13: SIGSEGV).
+    """Whether orjson survives it (3.13: SIGSEGV), and writes it as it is or refuses it.
 
     It follows tuples without end, and asks enums, dataclasses and time zones for what they hold as if none could raise.
+    It writes NaN and infinities as null.
     """
     kind = type(value)
+    if kind is float:
+        return isfinite(value)
     if kind is dict:
         value = value.values()
     elif kind is datetime:
@@ -275,12 +289,3 @@ def _is_sound(value: Any, depth: int = 0) -> bool:
         if type(item) not in _SCALARS and (depth >= MAX_DEPTH or not _is_sound(item, depth + 1)):
             return False
     return True
-
-
-def _hides_a_float(value: Any) -> bool:
-    """Whether orjson wrote a NaN or an infinity as null somewhere in here, which is sound."""
-    if isinstance(value, float):
-        return not isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_hides_a_float, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_hides_a_float, value))

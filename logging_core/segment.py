@@ -58,7 +58,7 @@ class Segment:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, SIZE)
-            self.map = mmap.mmap(descriptor, SIZE)
+            self.map = mmap.mmap(descriptor, SIZE, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         except OSError:
             path.unlink(missing_ok=True)
             raise

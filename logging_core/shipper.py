@@ -12,11 +12,12 @@ import threading
 import time
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from logging_core import stream
 from logging_core.adoption import orphans
 from logging_core.buffer import Batch, Buffer, Source
+from logging_core.connection import connect
 from logging_core.gap import coded
 from logging_core.spill import SpillPlace
 
@@ -83,10 +84,8 @@ class Feed:
 
     def _send(self, client: "redis.Redis", batch: Batch, budget: int) -> stream.Appended:
         jump = batch.first > self.appended + 1  # what was asked for is gone from here: take the gap
-        return stream.append(
+        return self._append(
             client,
-            self.source.producer,
-            self.source.service,
             first=batch.first,
             count=batch.count,
             body=batch.body,
@@ -96,10 +95,17 @@ class Feed:
             budget=budget,
         )
 
+    def _append(self, client: "redis.Redis", **batch: Any) -> stream.Appended:
+        shard = self.source.shard
+        if shard is None:
+            shard = stream.choose_shard(client, self.source.producer)
+            self.source.assign(shard)
+        return stream.append(client, self.source.producer, self.source.service, shard=shard, **batch)
+
     def ask(self, client: "redis.Redis", *, closed: bool = False) -> None:
         """Ask for the marks, and report."""
         known = self.appended
-        self._note(stream.append(client, self.source.producer, self.source.service, report=self._report(closed=closed)))
+        self._note(self._append(client, report=self._report(closed=closed)))
         if self.appended < known:  # Redis came back older
             self.source.seek(self.appended + 1)
 
@@ -263,15 +269,7 @@ class Shipper:
 
     def _connected(self) -> "redis.Redis":
         if self._client is None:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-
-            client = redis.Redis.from_url(
-                self._url, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 0),
-                single_connection_client=True,
-                protocol=2,
-            )  # fmt: skip
+            client = connect(self._url, connect_timeout=1, timeout=5)
             self._budget = stream.budget(client)
             self._client = client
         return self._client

@@ -2,6 +2,7 @@
 
     <spill_dir>/<redis>/<producer>/lock                  held as the spool's is
     <spill_dir>/<redis>/<producer>/spool                 link to the folder of the spool
+    <spill_dir>/<redis>/<producer>/shard                 as the spool's
     <spill_dir>/<redis>/<producer>/<ordinal>.segment     up to four consecutive segments, by their first record
     <spill_dir>/<redis>/<producer>/gaps                  what was dropped from here, and why
     <spool_dir>/<redis>/<producer>/spill                 link to the folder here
@@ -43,6 +44,7 @@ class Spill:
         self._place = place
         self._producer, self._service, self._spool = producer, service, spool
         self._claim: Claim | None = None
+        self._shard: int | None = None
         self._rests_until = 0.0
         self.files = SegmentFiles()
         self.gaps = Gaps()
@@ -51,6 +53,12 @@ class Spill:
     def rests(self) -> bool:
         """Whether the disk refused a moment ago."""
         return time.monotonic() < self._rests_until
+
+    def assign(self, shard: int) -> None:
+        """Note in the folder, also in one that is made later, which shard the records go to."""
+        self._shard = shard
+        if self._claim:
+            self._claim.assign(shard)
 
     def make_room(self, size: int, *, appended: int, drop: bool) -> bool:
         """Whether so many bytes more are within the cap; with `drop`, after the oldest files have gone."""
@@ -102,6 +110,8 @@ class Spill:
             claim = Claim.create(self._place.root, self._producer)
             try:
                 (claim.folder / "spool").symlink_to(self._spool.absolute())
+                if self._shard is not None:
+                    claim.assign(self._shard)
                 (self._spool / "spill").symlink_to(claim.folder.absolute())
             except OSError:
                 (self._spool / "spill").unlink(missing_ok=True)

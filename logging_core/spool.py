@@ -1,6 +1,7 @@
 """A buffer in mapped memory on tmpfs: what was accepted survives `kill -9` of the application, and no disk stalls it.
 
     <spool_dir>/<redis>/<producer>/lock           held for as long as somebody ships this producer's records
+    <spool_dir>/<redis>/<producer>/shard          link to the number of the shard that they go to
     <spool_dir>/<redis>/<producer>/<n>.segment    its records, in segments of 1 MiB
 
 Sealed segments move on to a disk (spill.py) while Redis is away: always the oldest, so all that is spilled is older
@@ -16,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from logging_core import segment
 from logging_core.buffer import Batch
 from logging_core.claim import Claim
+from logging_core.connection import Address
 from logging_core.gap import Gap, Gaps
 from logging_core.overflow import Policy, Room, floor
 from logging_core.segment import Segment
@@ -49,6 +50,7 @@ class SpoolBuffer:
         """
         self.producer = secrets.token_hex(16)
         self.service = service
+        self.shard: int | None = None
         self.refused: Counter[str] = Counter()
         self._policy = policy or Policy()
         self._drops_oldest = self._policy.overflow == "drop_oldest"
@@ -110,6 +112,13 @@ class SpoolBuffer:
             elif not self._room.wait_for(lambda: self._make_room(len(line)), self._policy.block_timeout):
                 return self._refuse("block_timeout")
             return self.put(line)
+
+    def assign(self, shard: int) -> None:
+        """Noted in the folders, for adopters."""
+        self._claim.assign(shard)
+        if self._spill:
+            self._spill.assign(shard)
+        self.shard = shard
 
     def take(self, max_bytes: int) -> Batch | None:
         """The next records: one copy out of the map, at most a segment's rest; or from the disk, without the lock."""
@@ -355,23 +364,9 @@ def spool_root(redis_url: str, spool_dir: str | os.PathLike[str] | None = None) 
         shared = Path("/dev/shm")  # noqa: S108  # checked to be ours before use
         base = shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
         spool_dir = base / f"tocsin-{os.geteuid()}"
-    return Path(spool_dir) / redis_name(redis_url)
+    return Path(spool_dir) / Address.of(redis_url).name
 
 
 def spill_root(redis_url: str, spill_dir: str | os.PathLike[str] = SPILL_DIR) -> Path:
     """Where they spill: `{uid}` in the folder's name stands for the user's number."""
-    return Path(os.fspath(spill_dir).replace("{uid}", str(os.geteuid()))) / redis_name(redis_url)
-
-
-def redis_name(redis_url: str) -> str:
-    """One name for a Redis, by whatever URL it is called."""
-    parts = urlsplit(redis_url)
-    database = (
-        parse_qs(parts.query).get("db", [""])[0] or ("" if parts.scheme == "unix" else parts.path.strip("/")) or "0"
-    )
-    if parts.scheme == "unix":
-        name = f"unix{parts.path}_{database}"
-    else:
-        host = parts.hostname or "localhost"
-        name = f"{'127.0.0.1' if host in ('localhost', '::1') else host}_{parts.port or 6379}_{database}"
-    return name.replace("/", "_")
+    return Path(os.fspath(spill_dir).replace("{uid}", str(os.geteuid()))) / Address.of(redis_url).name

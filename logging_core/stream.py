@@ -1,4 +1,4 @@
-"""The Redis stream between applications and the writer: append; lease, read, commit.
+"""The Redis stream between applications and the writers: append; lease, read, commit.
 
 Everything of a shard carries its hash tag, so that one commit is one slot of a cluster. For shard 0:
 
@@ -7,8 +7,10 @@ Everything of a shard carries its hash tag, so that one commit is one slot of a 
                                            newline-delimited JSON, one line a record; gaps (gap.py) only
                                            where something was dropped on purpose
     tocsin:{0}:shard               hash    version: commits so far; bytes and records: what waits in the    none
-                                           stream
-    tocsin:{0}:lease               string  nonce|holder of the writer                                       lease
+                                           stream; place, host: whose it is; led: when that place last
+                                           led it (Unix seconds); left:<place>: the version at which
+                                           another place took it over
+    tocsin:{0}:lease               string  nonce|place|host:pid of the writer                               lease
     tocsin:{0}:producer:<id>       hash    appended, committed, accepted: ordinals; dropped:<reason>:       30 days
                                            accepted, never written (`missing`: nobody said why);            once retired
                                            refused:<reason>; service, host, pid, durable,
@@ -16,6 +18,11 @@ Everything of a shard carries its hash tag, so that one commit is one slot of a 
                                            of it already
     tocsin:{0}:producers           set     ids of the producers that are not retired                        none
     tocsin:{0}:retired             hash    sums over those that are                                         none
+
+and of all of them together:
+
+    tocsin:shards                  hash    number of a shard -> 1: new producers may choose it; 0: it is    none
+                                           only emptied
 
 Only committed entries leave the stream; it is never trimmed by length.
 """
@@ -33,12 +40,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
+from logging_core.connection import clock, info
+
 if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
     import redis
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6390/0"  #: where `tocsin up` puts its embedded server
 DEFAULT_BUDGET = 256 * 1024 * 1024  #: bytes of bodies in a stream, where Redis has no `maxmemory`
+#: Seconds after which another `LOG_DIR` of one host takes a shard: the old one is no longer in use.
+SAME_HOST_PATIENCE = 5.0
 GROUP, CONSUMER = "writer", "writer"
+SHARDS = "tocsin:shards"
+PRODUCER = "producer:"
 SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LUA = Path(__file__).parent
 
@@ -51,7 +64,7 @@ class Change(NamedTuple):
     """One step of what rides in a commit: `op` is add, set, once (if absent), min or max, on a field of a hash."""
 
     op: str
-    key: str
+    key: str  #: without the shard's part: see `shard_key`
     field: str
     value: int | float | str
     expiry: int = 0  #: seconds from now, of the whole key; 0: none
@@ -83,21 +96,25 @@ class Entry:
         return self.first + self.count - 1
 
 
+def shard_key(shard: int, name: str) -> str:
+    """A key of one shard."""
+    return f"tocsin:{{{shard}}}:{name}"
+
+
 class Keys:
     """The names of one shard's keys."""
 
     def __init__(self, shard: int = 0) -> None:
-        tag = f"tocsin:{{{shard}}}"
-        self.stream = f"{tag}:stream"
-        self.shard = f"{tag}:shard"
-        self.lease = f"{tag}:lease"
-        self.producers = f"{tag}:producers"
-        self.retired = f"{tag}:retired"
-        self._producer = f"{tag}:producer:"
+        self.number = shard
+        self.stream = shard_key(shard, "stream")
+        self.shard = shard_key(shard, "shard")
+        self.lease = shard_key(shard, "lease")
+        self.producers = shard_key(shard, "producers")
+        self.retired = shard_key(shard, "retired")
 
     def producer(self, producer: str) -> str:
         """The hash of one producer."""
-        return self._producer + producer
+        return shard_key(self.number, PRODUCER + producer)
 
 
 def script_text(path: Path) -> str:
@@ -105,11 +122,12 @@ def script_text(path: Path) -> str:
     return path.read_text().replace("-- include changes\n", (_LUA / "changes.lua").read_text())
 
 
-def coded(changes: Sequence[Change], first: int) -> tuple[list[str], bytes]:
+def coded(changes: Sequence[Change], first: int, shard: int = 0) -> tuple[list[str], bytes]:
     """The keys that the changes name, which come `first` among a script's KEYS, and the changes as its argument."""
     names = list(dict.fromkeys(change.key for change in changes))
     index = {name: number for number, name in enumerate(names, start=first)}
-    return names, orjson.dumps([(c.op, index[c.key], c.field, str(c.value), c.expiry) for c in changes])
+    steps = orjson.dumps([(c.op, index[c.key], c.field, str(c.value), c.expiry) for c in changes])
+    return [shard_key(shard, name) for name in names], steps
 
 
 def run_script(client: "redis.Redis", name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -127,6 +145,34 @@ def run_script(client: "redis.Redis", name: str, keys: Sequence[str], args: Sequ
 def _script(name: str) -> tuple[str, str]:
     text = script_text(_LUA / f"{name}.lua")
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+# -- the shards ----------------------------------------------------------------------------------------------------
+
+
+def shards(client: "redis.Redis") -> list[int]:
+    """The numbers of all shards that hold, or held, anything."""
+    found = cast("list[bytes]", client.hkeys(SHARDS))
+    return sorted(int(number) for number in found) or [0]
+
+
+def open_shards(client: "redis.Redis", count: int) -> None:
+    """From now on new producers choose among so many shards; what others hold is still written."""
+    states = _states(client)
+    wanted = {number: int(number < count) for number in {*range(count), *states}}
+    if wanted != states:
+        client.hset(SHARDS, mapping={str(number): state for number, state in wanted.items()})
+
+
+def choose_shard(client: "redis.Redis", producer: str) -> int:
+    """The shard of a new producer: the same one for all who ask while the number of shards stays."""
+    choice = sorted(number for number, state in _states(client).items() if state) or [0]
+    return choice[int(producer, 16) % len(choice)]
+
+
+def _states(client: "redis.Redis") -> dict[int, int]:
+    found = cast("dict[bytes, bytes]", client.hgetall(SHARDS))
+    return {int(number): int(state) for number, state in found.items()}
 
 
 # -- the sending side ----------------------------------------------------------------------------------------------
@@ -163,36 +209,78 @@ def append(
 
 
 def budget(client: "redis.Redis") -> int:
-    """Bytes of bodies that may wait in a stream: half of Redis' `maxmemory`."""
+    """Bytes of bodies that may wait in each stream: all together half of the `maxmemory` of a server that holds one."""
     import redis.exceptions
 
     try:
-        limit = int(client.info("memory").get("maxmemory", 0))
+        limit = int(info(client, "memory", Keys().stream).get("maxmemory", 0))
     except redis.exceptions.ResponseError:  # a user who may not ask
         limit = 0
-    return limit // 2 or DEFAULT_BUDGET
+    return limit // 2 // len(shards(client)) or DEFAULT_BUDGET
 
 
 # -- the writing side ----------------------------------------------------------------------------------------------
 
 
+class Ownership(NamedTuple):
+    """Whose a shard is: of the folder, on the host, whose journal knows what is written of it."""
+
+    place: str  #: empty: nobody's
+    idle: float  #: seconds since its writer last gave a sign
+    same_host: bool  #: as ours
+    led: bool  #: somebody holds the lease
+
+    def may_be_taken(self, patience: float) -> bool:
+        """Whether nobody's, or its place is gone: after so many seconds, or sooner where it is on our host."""
+        return not self.place or self.idle > (min(patience, SAME_HOST_PATIENCE) if self.same_host else patience)
+
+
 class Shard:
     """One shard as its writer sees it. Every method may raise what redis-py raises."""
 
-    def __init__(self, client: "redis.Redis", number: int = 0) -> None:
+    def __init__(self, client: "redis.Redis", number: int = 0, place: str = "") -> None:
         self._client = client
+        self.number = number
+        self.place = place
         self._keys = Keys(number)
-        self._nonce = secrets.token_hex(8)
-        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._host = socket.gethostname()
+        self.holder = f"{self._host}:{os.getpid()}"
+        self._lease = f"{secrets.token_hex(8)}|{place}|{self.holder}"
 
-    def lease(self, seconds: float) -> bool:
-        """Take the lease, or renew it; False: another holds it."""
-        value = f"{self._nonce}|{self.holder}"
-        return bool(run_script(self._client, "lease", (self._keys.lease,), (value, int(seconds * 1000))))
+    def lease(self, seconds: float, *, locked: bool = False, patience: float = 0.0) -> bool:
+        """Take the lease, or renew it; False: another holds it, or the shard is another place's.
+
+        Args:
+            seconds: until it runs out.
+            locked: we hold the lock of our place, so whoever has the lease there is dead: it is ours at once.
+            patience: seconds without a sign of its writer after which we take the shard of another place; or fewer,
+                where that is on our host.
+        """
+        here = min(patience, SAME_HOST_PATIENCE)
+        arguments = (self._lease, int(seconds * 1000), self.place, self._host, int(locked), patience, here)
+        return bool(run_script(self._client, "lease", (self._keys.lease, self._keys.shard), arguments))
 
     def give_up(self) -> None:
         """Let the lease go, if it is ours."""
-        run_script(self._client, "lease", (self._keys.lease,), (f"{self._nonce}|{self.holder}", 0))
+        run_script(self._client, "release", (self._keys.lease,), (self._lease,))
+
+    def ownership(self) -> Ownership:
+        """Whose it is now."""
+        now = clock(self._client, self._keys.shard)
+        fields = self._client.hmget(self._keys.shard, "place", "host", "led")
+        place, host, led = cast("list[bytes | None]", fields)
+        held = bool(self._client.exists(self._keys.lease))
+        same = (host or b"").decode() == self._host
+        return Ownership((place or b"").decode(), now - float(led or 0), same, held)
+
+    def left(self) -> int | None:
+        """The version at which another place took the shard over from ours; None: none did, or it is settled."""
+        version = self._client.hget(self._keys.shard, f"left:{self.place}")
+        return None if version is None else int(version)
+
+    def settle(self) -> None:
+        """Our place has cut what it had not committed when it left."""
+        self._client.hdel(self._keys.shard, f"left:{self.place}")
 
     def prepare(self) -> int:
         """Make the stream and its consumer group where they are not; the shard's version."""
@@ -240,15 +328,15 @@ class Shard:
             LeaseLostError: nothing was done.
         """
         marks = {entry.producer: entry.last for entry in entries if entry.producer}
-        moved = [Change("set", self._keys.producer(producer), "committed", last) for producer, last in marks.items()]
-        names, steps = coded([*moved, *changes], first=4)
+        moved = [Change("set", PRODUCER + producer, "committed", last) for producer, last in marks.items()]
+        names, steps = coded([*moved, *changes], first=4, shard=self.number)
         size, records = sum(len(entry.body) for entry in entries), sum(entry.count for entry in entries)
         reply = run_script(
             self._client,
             "commit",
             (self._keys.lease, self._keys.stream, self._keys.shard, *names),
             (
-                f"{self._nonce}|{self.holder}",
+                self._lease,
                 version,
                 int(lease * 1000),
                 GROUP,

@@ -1,8 +1,8 @@
 """The guard before every action: one attempt on a target at a time, and a rest between two of the same.
 
 Keys:
-    tocsin:recovery:running:<target>            string  attempt id; expiry: the lease of an attempt
-    tocsin:recovery:cooldown:<action>:<target>  string  attempt id; expiry: the cooldown, from the end of the attempt
+    tocsin:{recovery}:running:<target>            string  attempt id; expiry: the lease of an attempt
+    tocsin:{recovery}:cooldown:<action>:<target>  string  attempt id; expiry: the cooldown, from the end of the attempt
 
 Both are looked at in one atomic step, so they hold over all workers. Where Redis is away the guard raises, and nothing
 is done. An attempt that died leaves no cooldown: it is its lease that bars the next one, for no shorter time. So
@@ -55,4 +55,4 @@ class Guard:
 
 
 def _keys(step: Step) -> list[str]:
-    return [f"tocsin:recovery:running:{step.target}", f"tocsin:recovery:cooldown:{step.id}"]
+    return [f"tocsin:{{recovery}}:running:{step.target}", f"tocsin:{{recovery}}:cooldown:{step.id}"]

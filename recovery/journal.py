@@ -1,10 +1,10 @@
 """The journal of recovery: one entry for each attempt that acted, never changed.
 
 Keys:
-    tocsin:recovery:started   hash    step id -> the `Attempt` on it that has not ended, as JSON; none
-    tocsin:recovery:journal   stream  entry: an `Entry` as JSON; about the last 10,000
-    tocsin:recovery:outcomes  hash    outcome -> attempts so far; none
-    tocsin:recovery:refusals  hash    `<reason>:<action>:<target>` -> refusals so far; none
+    tocsin:{recovery}:started   hash    step id -> the `Attempt` on it that has not ended, as JSON; none
+    tocsin:{recovery}:journal   stream  entry: an `Entry` as JSON; about the last 10,000
+    tocsin:{recovery}:outcomes  hash    outcome -> attempts so far; none
+    tocsin:{recovery}:refusals  hash    `<reason>:<action>:<target>` -> refusals so far; none
 
 Refusals, and attempts that found nothing to do, are counted and not written, so that a flood of errors cannot push
 out the attempts that acted.
@@ -21,10 +21,10 @@ from redis.retry import Retry
 
 from recovery.model import Outcome, Refusal, Result, Step
 
-STARTED = "tocsin:recovery:started"
-JOURNAL = "tocsin:recovery:journal"
-OUTCOMES = "tocsin:recovery:outcomes"
-REFUSALS = "tocsin:recovery:refusals"
+STARTED = "tocsin:{recovery}:started"
+JOURNAL = "tocsin:{recovery}:journal"
+OUTCOMES = "tocsin:{recovery}:outcomes"
+REFUSALS = "tocsin:{recovery}:refusals"
 LENGTH = 10_000
 RETRIES = 20  #: of writing down what was done, while Redis is away; 15 s in all
 _BACKOFF = ExponentialBackoff(cap=1.0, base=0.05)

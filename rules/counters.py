@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from logging_core.stream import Change
 from rules import error_groups
@@ -11,7 +11,7 @@ from rules.error_groups import Place as Place  # whoever counts records says whe
 from rules.fingerprint import OTHER, TEXT_LIMIT, Group, fingerprint, overflow
 from rules.promql.values import NAME
 from rules.record import Record, seconds, whole_second
-from rules.series import HISTORY, TOTAL, growth, series_labels, series_text
+from rules.series import HISTORY, growth, known, series_labels, series_text
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -49,7 +49,7 @@ class Bounds:
     @classmethod
     def load(cls, redis: "Redis") -> "Bounds":
         """The values that Redis holds series of."""
-        return cls(text.decode() for text in cast("list[bytes]", redis.hkeys(TOTAL)))
+        return cls(known(redis))
 
     def service(self, service: str) -> str:
         """The service's label."""

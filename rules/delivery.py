@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from logging_core.account import Account, account
-from logging_core.stream import Change, coded, script_text
+from logging_core.stream import Change, coded, script_text, shard_key
 from rules.series import TOTAL, growth, series_labels, series_text
 
 if TYPE_CHECKING:
     from redis import Redis
 
-COUNTED = "tocsin:{0}:series:delivery"
+COUNTED = shard_key(0, "series:delivery")
 REFUSED = "tocsin_records_refused_total"
 DROPPED = "tocsin_records_dropped_total"
 LOST = "tocsin_records_lost"  #: named as the gauge of `/metrics`, of which it holds the growth
@@ -72,7 +72,7 @@ def count_stall(redis: "Redis", reason: str, now: float) -> list[Change]:
 
 def stalls(redis: "Redis") -> dict[str, int]:
     """How often writers stalled, by reason."""
-    found = cast("dict[bytes, bytes]", redis.hgetall(TOTAL))
+    found = cast("dict[bytes, bytes]", redis.hgetall(shard_key(0, TOTAL)))
     held = {text.decode(): int(float(total)) for text, total in found.items() if text.startswith(STALLS.encode())}
     return {series_labels(text)["reason"]: total for text, total in sorted(held.items())}
 

@@ -1,5 +1,7 @@
 """Error groups: what each one is, how often it came, and where its last line stands.
 
+Of each shard, here 0; readers add them up.
+
 | key                     | type | meaning                                                       | expiry |
 |-------------------------|------|---------------------------------------------------------------|--------|
 | `tocsin:{0}:group:<id>` | hash | service, error_type, template, count; first_seen, last_seen   | 7 days |
@@ -7,18 +9,18 @@
 | `tocsin:{0}:groups`     | hash | id -> last_seen; pruned                                       | 7 days |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key, shards
 from rules.fingerprint import Group
 from rules.forgetting import forget
 
 if TYPE_CHECKING:
     from redis import Redis
 
-GROUP = "tocsin:{0}:group:"
-GROUPS = "tocsin:{0}:groups"
+GROUP = "group:"
+GROUPS = "groups"
 EXPIRY = 7 * 86_400  #: seconds after the last error
 SAMPLE_LIMIT = 500  #: characters
 
@@ -89,7 +91,7 @@ def changes(group: Group, seen: Sighting) -> list[Change]:
 
 def prune(redis: "Redis", now: float) -> int:
     """Take the groups whose hash is gone off the index; how many they were."""
-    return forget(redis, [GROUPS], now - EXPIRY)
+    return sum(forget(redis, [shard_key(shard, GROUPS)], now - EXPIRY) for shard in shards(redis))
 
 
 class ErrorGroups:
@@ -104,15 +106,28 @@ class ErrorGroups:
 
     def top(self, limit: int) -> list[ErrorGroup]:
         """The groups with the most errors, the largest first."""
-        ids = cast("list[bytes]", self._redis.hkeys(GROUPS))
-        found = [group for group in self._read([each.decode() for each in ids]) if group]
+        indexes = [self._redis.hkeys(shard_key(shard, GROUPS)) for shard in shards(self._redis)]
+        ids = {id_.decode() for index in cast("list[list[bytes]]", indexes) for id_ in index}
+        found = [group for group in self._read(sorted(ids)) if group]
         return sorted(found, key=lambda group: group.count, reverse=True)[:limit]
 
     def _read(self, ids: list[str]) -> list[ErrorGroup | None]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for group_id in ids:
-            pipeline.hgetall(f"{GROUP}{group_id}")
-        return [_decoded(group_id, fields) for group_id, fields in zip(ids, pipeline.execute(), strict=True)]
+        merged: list[ErrorGroup | None] = [None] * len(ids)
+        for shard in shards(self._redis):
+            pipeline = self._redis.pipeline(transaction=False)
+            for group_id in ids:
+                pipeline.hgetall(shard_key(shard, GROUP + group_id))
+            parts = [_decoded(group_id, fields) for group_id, fields in zip(ids, pipeline.execute(), strict=True)]
+            merged = [_together(one, other) for one, other in zip(merged, parts, strict=True)]
+        return merged
+
+
+def _together(one: ErrorGroup | None, other: ErrorGroup | None) -> ErrorGroup | None:
+    """One group of what two shards know of it."""
+    if one is None or other is None:
+        return one or other
+    later = max(one, other, key=lambda each: each.last_seen)
+    return replace(later, count=one.count + other.count, first_seen=min(one.first_seen, other.first_seen))
 
 
 def _decoded(group_id: str, fields: dict[bytes, bytes]) -> ErrorGroup | None:

@@ -1,8 +1,9 @@
 """How far each log file was scanned, kept so that every byte is looked at once.
 
-Keys, of each source its own, so that a file of two sources counts for both:
-    tocsin:scan:position:<source>:<device>:<inode>  hash  path, offset, cut (0 or 1), head, revision; expiry 30 days
-    tocsin:scan:begun:<source>                      hash  glob -> 1, once it was looked at; expiry 30 days
+Keys, of each source its own, so that a file of two sources counts for both; in the slot of the series and of the due
+steps, which move in the same step as a position:
+    tocsin:{0}:scan:position:<source>:<device>:<inode>  hash  path, offset, cut (0 or 1), head, revision; expiry 30 days
+    tocsin:{0}:scan:begun:<source>                      hash  glob -> 1, once it was looked at; expiry 30 days
 
 Each scan renews the expiries. A file is known by its inode, so that one that was renamed by rotation is neither read
 again nor left half read; `head`, its first bytes, tells when an inode is used again or a file was written anew.
@@ -60,8 +61,8 @@ class Positions:
 
     def __init__(self, client: redis.Redis, source: str) -> None:
         self._redis = client
-        self._prefix = f"tocsin:scan:position:{source}:"
-        self._begun = f"tocsin:scan:begun:{source}"
+        self._prefix = f"tocsin:{{0}}:scan:position:{source}:"
+        self._begun = f"tocsin:{{0}}:scan:begun:{source}"
         self._advance = client.register_script(_ADVANCE)
 
     def resume(self, fd: int, path: str) -> Position:

@@ -1,5 +1,7 @@
 """The counters that are derived from log records, and their history.
 
+Of each shard, here 0; readers add them up.
+
 | key                           | type | meaning                                                      | expiry |
 |-------------------------------|------|--------------------------------------------------------------|--------|
 | `tocsin:{0}:series:total`     | hash | series -> its total so far                                   | pruned |
@@ -16,11 +18,11 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import floor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import promql_parser as parser
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key, shards
 from rules.forgetting import forget
 from rules.matcher import Labels, Matcher, MatchOp, quoted
 from rules.promql.values import NAME, Run, Sample
@@ -28,11 +30,11 @@ from rules.promql.values import NAME, Run, Sample
 if TYPE_CHECKING:
     from redis import Redis
 
-TOTAL = "tocsin:{0}:series:total"
-BORN = "tocsin:{0}:series:born"
-GROWN = "tocsin:{0}:series:grown"
-CHANGED = "tocsin:{0}:series:changed"
-SECOND = "tocsin:{0}:series:second:"
+TOTAL = "series:total"
+BORN = "series:born"
+GROWN = "series:grown"
+CHANGED = "series:changed"
+SECOND = "series:second:"
 HISTORY = 3600  #: seconds that can be looked back
 SECOND_EXPIRY = 3900  #: seconds
 IDLE_EXPIRY = 7 * 86_400  #: seconds without growth, after which a series is forgotten
@@ -73,11 +75,21 @@ def growth(increments: Mapping[tuple[str, int], int]) -> list[Change]:
 
 def prune(redis: "Redis", now: float) -> int:
     """Forget which seconds were written, beyond the history, and idle series; the number of both."""
-    idle = forget(redis, [GROWN, TOTAL, BORN], now - IDLE_EXPIRY)
-    if idle:
-        redis.hincrby(CHANGED, str(floor(now)), 1)  # readers look again
-    old = [second for second in redis.hkeys(CHANGED) if int(second) <= now - HISTORY]
-    return idle + (int(redis.hdel(CHANGED, *old)) if old else 0)
+    forgotten = 0
+    for shard in shards(redis):
+        changed = shard_key(shard, CHANGED)
+        idle = forget(redis, [shard_key(shard, name) for name in (GROWN, TOTAL, BORN)], now - IDLE_EXPIRY)
+        if idle:
+            redis.hincrby(changed, str(floor(now)), 1)  # readers look again
+        old = [second for second in redis.hkeys(changed) if int(second) <= now - HISTORY]
+        forgotten += idle + (int(redis.hdel(changed, *old)) if old else 0)
+    return forgotten
+
+
+def known(redis: "Redis") -> set[str]:
+    """The canonical texts of all series."""
+    texts = (cast("list[bytes]", redis.hkeys(shard_key(shard, TOTAL))) for shard in shards(redis))
+    return {text.decode() for each in texts for text in each}
 
 
 class Counter:
@@ -148,51 +160,70 @@ class Window:
 
 
 class SeriesReader:
-    """Reads the counters, keeps them, and asks only for the seconds that changed. One for each process."""
+    """Reads the counters of all shards, keeps them, and asks only for what changed. One for each process."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._reach = 0.0  # seconds of history that are kept
-        self._known: Mapping[Any, Any] = {}  # second -> its number when it was read, both as Redis writes them
+        self._known: dict[tuple[int, int], int] = {}  # (shard, second) -> its number when it was read
         self._counters: dict[bytes, Counter] = {}
         self._by_name: defaultdict[str, list[Counter]] = defaultdict(list)
 
     def window(self, now: float, seconds: float) -> Window:
         """The counters as they are now, with at least this many seconds of history, at most HISTORY."""
-        changed = self._redis.hgetall(CHANGED)
+        held = shards(self._redis)
+        changed = self._changed(held)
         if seconds > self._reach or self._went_back(changed, now):
             self._forget_all()
             self._reach = max(self._reach, seconds)
         oldest = floor(now - min(self._reach, HISTORY))
         for counter in self._counters.values():
             counter.forget(oldest)
-        moved = sorted(int(second) for second, _ in changed.items() - self._known.items())
+        moved = sorted({second for (_, second), _ in changed.items() - self._known.items()})
         if moved or not self._counters:
-            self._read([second for second in moved if second > oldest])
+            self._read(held, [second for second in moved if second > oldest])
         self._known = changed
         return Window(self._by_name, now)
 
-    def _went_back(self, changed: Mapping[Any, Any], now: float) -> bool:
+    def _changed(self, held: Iterable[int]) -> dict[tuple[int, int], int]:
+        return {
+            (shard, int(second)): int(number)
+            for shard in held
+            for second, number in self._redis.hgetall(shard_key(shard, CHANGED)).items()
+        }
+
+    def _went_back(self, changed: Mapping[tuple[int, int], int], now: float) -> bool:
         """Whether Redis came back older, or empty: it knows less than it did of a second that none may have pruned."""
         lost = self._known.items() - changed.items()
-        return any(int(changed.get(second, 0)) < int(number) for second, number in lost if int(second) > now - HISTORY)
+        return any(changed.get(at, 0) < number for at, number in lost if at[1] > now - HISTORY)
 
-    def _read(self, seconds: Sequence[int]) -> None:
+    def _read(self, held: Iterable[int], seconds: Sequence[int]) -> None:
         """Read these seconds and the totals. What is written meanwhile changes a number, and is read next time."""
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hgetall(TOTAL)
-        pipeline.hgetall(BORN)
-        for second in seconds:
-            pipeline.hgetall(f"{SECOND}{second}")
-        totals, born, *growths = pipeline.execute()
+        totals: defaultdict[bytes, float] = defaultdict(float)
+        born: dict[bytes, int] = {}
+        growths: list[defaultdict[bytes, float]] = [defaultdict(float) for _ in seconds]
+        for shard in held:
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.hgetall(shard_key(shard, TOTAL))
+            pipeline.hgetall(shard_key(shard, BORN))
+            for second in seconds:
+                pipeline.hgetall(shard_key(shard, f"{SECOND}{second}"))
+            its_totals, its_born, *its_growths = pipeline.execute()
+            for text, total in its_totals.items():
+                totals[text] += float(total)
+            for text, second in its_born.items():
+                born[text] = min(born.get(text, int(second)), int(second))
+            for growth_, increments in zip(growths, its_growths, strict=True):
+                for text, increment in increments.items():
+                    growth_[text] += float(increment)
         self._drop(self._counters.keys() - totals.keys())
         for text, total in totals.items():
-            self._counter(text).total = float(total)
+            self._counter(text).total = total
         for text, second in born.items():
-            self._counter(text).born = int(second)
+            self._counter(text).born = second
         for second, increments in zip(seconds, growths, strict=True):
             for text, increment in increments.items():
-                self._counter(text).grew(second, float(increment))
+                self._counter(text).grew(second, increment)
 
     def _counter(self, text: bytes) -> Counter:
         counter = self._counters.get(text)

@@ -11,7 +11,7 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from tasks import checks, schedule, settings
+from tasks import broker, checks, schedule, settings
 
 logger = logging.getLogger(__name__)
 _settings = settings.load()
@@ -38,7 +38,7 @@ class _Amqp(AMQP):
 app = Celery(
     "tasks",
     amqp=_Amqp,
-    broker=_settings.broker_url,
+    broker=broker.url(_settings),
     include=[
         "tasks.ingest",
         "tasks.evaluate",
@@ -76,8 +76,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # No retries: whoever sends has a second way, and the ingest task must not stand still longer than its lease.
-    broker_transport_options={"global_keyprefix": "tocsin:celery:", "socket_keepalive": True, "max_retries": 0},
+    broker_transport_options=broker.transport_options(_settings),
     timezone="UTC",
     **schedule.configuration(_settings),
 )

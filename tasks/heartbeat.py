@@ -16,6 +16,7 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.utils.nodenames import worker_direct
 from redis import Redis, RedisError
 
+from logging_core.connection import clock
 from tasks import wiring
 
 KEY = "tocsin:workers"
@@ -34,15 +35,10 @@ class Worker(msgspec.Struct, frozen=True):
 
 def workers(redis: Redis) -> list[Worker]:
     """The workers alive now, by name."""
-    signs = cast("list[bytes]", redis.zrangebyscore(KEY, f"({_now(redis) - LIFETIME}", "+inf"))
+    signs = cast("list[bytes]", redis.zrangebyscore(KEY, f"({clock(redis) - LIFETIME}", "+inf"))
     found = [msgspec.json.decode(sign, type=Worker) for sign in signs]
     latest = {worker.name: worker for worker in found}  # of one that was started again, the sign given last
     return [latest[name] for name in sorted(latest)]
-
-
-def _now(redis: Redis) -> float:
-    seconds, micros = redis.time()
-    return seconds + micros / 1e6
 
 
 class Heart:
@@ -74,7 +70,7 @@ class Heart:
                 return
 
     def _give_sign(self) -> None:
-        now = _now(self._redis)
+        now = clock(self._redis)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.zremrangebyscore(KEY, "-inf", now - LIFETIME)
         pipeline.zadd(KEY, {self._sign: now})

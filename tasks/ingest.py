@@ -9,21 +9,25 @@ record is not written again; at or below Redis's, it is not counted again.
 
 import errno
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import redis.exceptions
+from celery.signals import celeryd_after_setup
 
 from logging_core.files import FileStore
 from logging_core.gap import explain
-from logging_core.journal import Journal, evict, exclusive
+from logging_core.journal import Journal, evict, exclusive, place
 from logging_core.rotation import Rotation
-from logging_core.stream import Change, Entry, Keys, LeaseLostError, Shard
+from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard, open_shards, shards
 from rules import delivery
 from rules.counters import ERROR_LEVELS, Bounds, Place, count_records
 from rules.record import Record
@@ -45,32 +49,105 @@ def _bounds(_period: int) -> Bounds:
     return Bounds.load(wiring.redis_client())
 
 
+@app.task(name="tasks.ingest.guard")
+def guard() -> None:
+    """Have every shard written: ours here, those of living hosts there, and one more that nobody else writes."""
+    configured, client = settings.load(), wiring.redis_client()
+    try:
+        open_shards(client, configured.ingest.shards)
+        _call_writers(client, _here(configured.log_dir), configured)
+    except (redis.exceptions.RedisError, OSError) as error:
+        _logger.warning("waiting: %s", error)
+
+
+def _call_writers(client: redis.Redis, here: str, configured: settings.Settings) -> None:
+    taken = False
+    for number in shards(client):
+        shard = Shard(client, number, here)
+        _settle(shard, configured)
+        owner = shard.ownership()
+        if owner.place == here:
+            with exclusive(configured.log_dir, number) as free:  # whoever holds the lease is dead
+                if not free and owner.led:
+                    continue
+        elif owner.led:
+            continue
+        elif owner.may_be_taken(configured.ingest.move_after):
+            if taken:  # one at a turn: other hosts want theirs
+                continue
+            taken = True
+            owner = owner._replace(place=here)
+        _send(number, owner.place)
+
+
 @app.task(name="tasks.ingest.ingest")
-def ingest() -> None:
-    """Write for one budget, then leave a successor in the queue. Does nothing where another one writes."""
+def ingest(number: int = 0) -> None:
+    """Write a shard for one budget, then leave a successor in the queue. Does nothing where another one writes."""
     configured = settings.load()
-    while _lead(configured):
-        try:
-            ingest.apply_async(retry=False)
-        except Exception as error:  # noqa: BLE001  # kombu's own errors: stay on, since nobody would come after us
-            _logger.warning("no successor taken: %s", type(error).__name__)
-        else:
+    here = _here(configured.log_dir)
+    while _lead(Shard(wiring.redis_client(), number, here), configured):
+        if _send(number, here):
             return
 
 
-def _lead(configured: settings.Settings) -> bool:
+@cache
+def _here(log_dir: Path) -> str:
+    """The place that this worker serves, though somebody may remove the folder meanwhile."""
+    return place(log_dir)
+
+
+def queue_of(place: str) -> str:
+    """The queue for what can be done in one `LOG_DIR` only."""
+    return f"ingest.{place}"
+
+
+def _send(number: int, place: str) -> bool:
+    """Have somebody of this place write the shard; False: the broker takes nothing now."""
+    try:
+        ingest.apply_async((number,), queue=queue_of(place), retry=False)
+    except Exception as error:  # noqa: BLE001  # kombu's own errors: a writer stays on, since nobody would come after it
+        _logger.warning("no successor taken: %s", type(error).__name__)
+        return False
+    return True
+
+
+@celeryd_after_setup.connect
+def _serve_place(instance: Any, **_: object) -> None:
+    """An ingest worker serves the queue of its `LOG_DIR` too."""
+    queues = instance.app.amqp.queues
+    if "ingest" in queues.consume_from:
+        try:
+            queues.select_add(queue_of(_here(settings.load().log_dir)))
+        except OSError as error:
+            sys.exit(f"LOG_DIR cannot be written to: {error}")
+
+
+def _settle(shard: Shard, configured: settings.Settings) -> None:
+    """Cut what we had not committed of a shard when another place took it; it is written there."""
+    if (left := shard.left()) is None:
+        return
+    with exclusive(configured.log_dir, shard.number) as held:
+        if held:
+            journal = Journal(configured.log_dir, time.time(), shard.number, left=left)
+            try:
+                FileStore(configured.log_dir, journal).close()
+            finally:
+                journal.close()
+            shard.settle()
+
+
+def _lead(shard: Shard, configured: settings.Settings) -> bool:
     """Write for one budget, if the shard can be ours; whether it was. Lock and lease are free again at the end."""
-    shard = Shard(wiring.redis_client())
-    with exclusive(configured.log_dir) as held:
+    with exclusive(configured.log_dir, shard.number) as held:
         if held:
             return _write_and_give_up(shard, configured)
     try:
-        if not shard.lease(configured.ingest.lease):
+        if not shard.lease(configured.ingest.lease, patience=configured.ingest.move_after):
             return False  # another writer is at work
         _wait_for_lock(shard, configured)
     except redis.exceptions.RedisError:
         return False
-    with exclusive(configured.log_dir) as held:
+    with exclusive(configured.log_dir, shard.number) as held:
         return held and _write_and_give_up(shard, configured)
 
 
@@ -78,12 +155,12 @@ def _wait_for_lock(shard: Shard, configured: settings.Settings) -> None:
     """The lease is ours and the lock is not: its holder is about to let go, or stands still, and is killed then."""
     deadline = time.monotonic() + configured.ingest.lease
     while time.monotonic() < deadline:
-        with exclusive(configured.log_dir) as held:
+        with exclusive(configured.log_dir, shard.number) as held:
             if held:
                 return
         time.sleep(_RETRY)
         shard.lease(configured.ingest.lease)
-    if pid := evict(configured.log_dir):
+    if pid := evict(configured.log_dir, shard.number):
         _logger.error("killed writer %d, which held the lock and had lost its lease", pid)
         _note_stall("hung")
         time.sleep(_RETRY)
@@ -98,11 +175,11 @@ def _write_and_give_up(shard: Shard, configured: settings.Settings) -> bool:
 
 
 def _write_for(shard: Shard, configured: settings.Settings) -> bool:
-    """Write through every failure, until the budget is spent; False: another host holds the shard."""
+    """Write through every failure, until the budget is spent; False: the shard is another place's. The lock is ours."""
     deadline = time.monotonic() + configured.ingest.budget
     while time.monotonic() < deadline:
         try:
-            if not shard.lease(configured.ingest.lease):
+            if not shard.lease(configured.ingest.lease, locked=True, patience=configured.ingest.move_after):
                 return False
             writer = Writer(shard, configured)
             try:
@@ -141,13 +218,16 @@ class Writer:
     def __init__(self, shard: Shard, configured: settings.Settings) -> None:
         self._shard = shard
         self._configured = configured
-        self._version = shard.prepare()
-        self._journal = Journal(configured.log_dir, time.time())
+        self._version, left = shard.prepare(), shard.left()
+        self._suffix = f"-{shard.number}" if shard.number else ""  # a file has one writer
+        self._journal = Journal(configured.log_dir, time.time(), shard.number, self._version, left=left)
         try:
             rotation = Rotation(configured.files.max_bytes, configured.files.backups)
             self._files = FileStore(configured.log_dir, self._journal, rotation)
             if self._journal.is_spoilt:
                 self._mend_journal()
+            if left is not None:
+                shard.settle()
         except BaseException:  # raised again: whoever cannot begin must not keep the descriptor
             self._journal.close()
             raise
@@ -215,11 +295,11 @@ class Writer:
         files = self._files.sync()
         if files or dropped != known:
             marks = {producer: (last, now) for producer, last in positions.items()}
-            self._journal.record(files, marks, dropped=dropped)
+            self._journal.record(files, marks, dropped=dropped, version=self._version)
         if time.monotonic() - began > _SLOW:
             _note_stall("slow")
         changes = [
-            Change("max", Keys().producer(id_), f"dropped:{reason}", number)
+            Change("max", PRODUCER + id_, f"dropped:{reason}", number)
             for id_, numbers in dropped.items()
             for reason, number in numbers.items()
         ]
@@ -235,7 +315,7 @@ class Writer:
         skip = max(written - entry.first + 1, 0)
         if skip >= len(records):
             return records, {}
-        name = f"{entry.service}/app.log"
+        name = f"{entry.service}/app{self._suffix}.log"
         failed = [index for index, record in enumerate(records) if record.level in ERROR_LEVELS and index >= skip]
         if not skip and not failed:  # nearly always: not a line of it is looked at
             self._files.append(name, entry.body)
@@ -244,7 +324,9 @@ class Writer:
         begins = [0, *accumulate(map(len, lines))]
         start = self._files.append(name, b"".join(lines))
         if failed:
-            self._files.append(f"{entry.service}/errors.log", b"".join(lines[index - skip] for index in failed))
+            self._files.append(
+                f"{entry.service}/errors{self._suffix}.log", b"".join(lines[index - skip] for index in failed)
+            )
         return records, {index: Place(name, start + begins[index - skip]) for index in failed}
 
 

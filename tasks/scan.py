@@ -1,9 +1,9 @@
 """Scans the configured log files for errors, from where the last scan stopped.
 
 Keys (those of positions and of due steps are in `rules/positions.py` and `recovery/due.py`):
-    tocsin:scan:lock     string  nonce of the scan that runs; expiry 20 s
-    tocsin:scan:stopped  string  source and path of the file in which the last scan ran out of time; none
-    tocsin:scan:events   hash    error type -> events so far; none
+    tocsin:{0}:scan:lock     string  nonce of the scan that runs; expiry 20 s
+    tocsin:{0}:scan:stopped  string  source and path of the file in which the last scan ran out of time; none
+    tocsin:{0}:scan:events   hash    error type -> events so far; none
 """
 
 import glob
@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 import redis
 from redis.exceptions import LockNotOwnedError
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from recovery import due
 from recovery.actions.clean_cache import CleanCache
 from recovery.model import Cause
@@ -35,10 +35,11 @@ from tasks import evaluate, settings, wiring
 from tasks.app import app, send
 from tasks.settings import RecoverySettings, ScanSource
 
-LOCK = "tocsin:scan:lock"
+LOCK = "tocsin:{0}:scan:lock"
 LOCK_EXPIRY = 20.0  #: seconds
-STOPPED = "tocsin:scan:stopped"
-EVENTS = "tocsin:scan:events"
+STOPPED = "tocsin:{0}:scan:stopped"
+_EVENTS = "scan:events"  # of shard 0, whose series move in the same step
+EVENTS = shard_key(0, _EVENTS)
 BUDGET = 8.0  #: seconds of one scan; what is left waits for the next
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ class LogScan:
         changes: list[Change] = []
         for event, count in found.values():
             changes += count_scanned(event.source, event.type, count, now)
-            changes.append(Change("add", EVENTS, event.type, count))
+            changes.append(Change("add", _EVENTS, event.type, count))
             planned = plan(Cause(event.type, event.source, file, event.offset), self._runbooks, self._targets)
             changes += due.changes(planned) if planned else []
         return changes

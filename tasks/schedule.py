@@ -10,7 +10,7 @@ from typing import Any
 from redbeat.schedulers import RedBeatScheduler
 from redis import Redis
 
-from tasks import canary, settings, wiring
+from tasks import broker, canary, settings, wiring
 from tasks.settings import Settings
 
 TICK_KEY = "tocsin:beat:tick"
@@ -44,7 +44,7 @@ def last_tick(redis: Redis) -> float | None:
 def entries(configured: Settings) -> dict[str, dict[str, Any]]:
     """Beat's entries, by name."""
     return {
-        "ingest": _every(1, "tasks.ingest.ingest", "ingest"),
+        "ingest": _every(1, "tasks.ingest.guard", "ingest"),
         "sweep": _every(1, "tasks.dispatch.sweep", "notify"),
         "evaluate": _every(configured.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
         "scan": _every(configured.scan.interval, "tasks.scan.scan", "scan"),
@@ -61,9 +61,7 @@ def configuration(configured: Settings) -> dict[str, Any]:
         "beat_scheduler": "tasks.schedule:Scheduler",
         "beat_max_loop_interval": LOOP_INTERVAL,
         "result_expires": None,  # no results are kept, so none are to be cleaned up
-        "redbeat_redis_url": configured.redis_url,
-        "redbeat_redis_options": {"socket_connect_timeout": 2, "socket_timeout": LOCK_TIMEOUT},
-        "redbeat_key_prefix": "tocsin:redbeat:",
+        **broker.schedule(configured, LOCK_TIMEOUT),
         "redbeat_lock_timeout": LOCK_TIMEOUT,
     }
 

@@ -2,14 +2,22 @@
 
 import os
 import re
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from kombu.transport import TRANSPORT_ALIASES
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -18,12 +26,15 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from logging_core.connection import Address
 from logging_core.stream import DEFAULT_REDIS_URL
 from rules import yaml_file
 from rules.errors import ConfigError
 from rules.yaml_file import Section
 
 DEFAULT_FILE = Path("tocsin.yml")
+PREFIX = "TOCSIN__"
+SCHEDULE_SCHEMES = ("redis", "rediss", "redis-sentinel")  #: of brokers that can keep beat's schedule too
 PLAIN_NAMES = {
     "REDIS_URL": ("redis", "url"),
     "LOG_DIR": ("log_dir",),
@@ -32,44 +43,59 @@ PLAIN_NAMES = {
 }
 
 
-def _url_of(schemes: Collection[str], wanted: str) -> AfterValidator:
+def _redis_url(value: str) -> str:
+    """Refuses what no client can be made from; the text of the mistake holds nothing of the URL."""
+    if value:
+        Address.of(value)
+    return value
+
+
+def _broker_url(value: str) -> str:
     """Checks the form of URLs, with semicolons between them; the text of a mistake holds nothing of their passwords."""
-
-    def check(value: str) -> str:
-        for url in filter(None, value.split(";")):
-            try:
-                parts = urlsplit(url)
-                good = "://" in url and parts.scheme in schemes and parts.port != 0
-            except ValueError:  # a port that is no number, or half an IPv6 address
-                good = False
-            if not good:
-                raise ValueError(f"must be {wanted}")
-        return value
-
-    return AfterValidator(check)
-
-
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-RedisUrl = Annotated[str, _url_of(REDIS_SCHEMES, "a URL such as redis://HOST:PORT/0 (redis, rediss or unix)")]
-BrokerUrl = Annotated[
-    str, _url_of(TRANSPORT_ALIASES, "a URL of a broker that kombu knows, such as redis://HOST:PORT/0")
-]
+    if value.startswith("redis-sentinel:"):
+        return _redis_url(value)
+    for url in filter(None, value.split(";")):
+        try:
+            parts = urlsplit(url)
+            good = "://" in url and parts.scheme in TRANSPORT_ALIASES and parts.port != 0
+        except ValueError:  # a port that is no number, or half an IPv6 address
+            good = False
+        if not good:
+            raise ValueError("must be a URL of a broker that kombu knows, such as redis://HOST:PORT/0")
+    return value
 
 
 class RedisSettings(Section):
-    """Where Redis is; without a URL, `tocsin up` starts an embedded server on loopback."""
+    """Where Redis is, by a URL of logging_core/connection.py; without one, `tocsin up` starts a server on loopback."""
 
-    url: RedisUrl = ""  #: empty: embedded
+    broker_url: Annotated[str, AfterValidator(_broker_url)] = ""  #: Celery's broker; empty: the same Redis
+    url: Annotated[str, AfterValidator(_redis_url)] = ""  #: empty: embedded
     port: int = Field(default=6390, ge=1, le=65535)  #: of the embedded server
-    broker_url: BrokerUrl = ""  #: Celery's broker; empty: the same Redis
+
+    @field_validator("url")
+    @classmethod
+    def _carries_queues(cls, url: str, checked: ValidationInfo) -> str:
+        """Of the fields before it, those without a mistake are known."""
+        if url and Address.of(url).is_cluster:
+            broker = checked.data.get("broker_url")
+            if not broker:
+                needed = "Celery's queues and beat's schedule need a Redis that is none"
+            elif not broker.startswith(tuple(f"{scheme}:" for scheme in SCHEDULE_SCHEMES)):
+                needed = "beat's schedule needs a Redis that is none, and so does redis.broker_url"
+            else:
+                return url
+            raise ValueError(f"is a cluster, and {needed}: set redis.broker_url (TOCSIN__REDIS__BROKER_URL) to one")
+        return url
 
 
 class IngestSettings(Section):
-    """The writer's pace, in seconds."""
+    """The writers: how many, and their pace in seconds."""
 
     budget: float = Field(default=5.0, gt=0, le=5.0)  #: one run of the ingest task, at most
     block: float = Field(default=0.2, gt=0)  #: one blocking read, at most
     lease: float = Field(default=5.0, gt=1.0)  #: how long a silent writer keeps its shard
+    shards: int = Field(default=1, ge=1, le=64)  #: streams, each with a writer of its own
+    move_after: float = Field(default=30.0, gt=5.0)  #: a shard whose host is silent for so long goes to another host
 
 
 class FileSettings(Section):
@@ -157,7 +183,7 @@ class Settings(BaseSettings):
     """All settings. `load()` reads them once for a process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TOCSIN__", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
     log_dir: Path = Path("logs")  #: the record files
@@ -188,7 +214,7 @@ class Settings(BaseSettings):
 
     @property
     def broker_url(self) -> str:
-        """Where Celery's queues live."""
+        """Where Celery's queues live; tasks/broker.py says it in Celery's words."""
         return self.redis.broker_url or self.redis_url
 
     @classmethod
@@ -224,6 +250,8 @@ def load() -> Settings:
     Raises:
         ConfigError: naming the file and line, or the environment variable, of every mistake.
     """
+    if unknown := [name for name in sorted(os.environ) if name.upper().startswith(PREFIX) and not _is_known(name)]:
+        raise ConfigError([f"{name}: unknown key" for name in unknown])
     try:
         return Settings()
     except ValidationError as error:
@@ -233,6 +261,17 @@ def load() -> Settings:
         raise ConfigError([_not_json(str(error))]) from None
 
 
+def _is_known(variable: str) -> bool:
+    """Whether a variable names a setting; pydantic passes over those that name none."""
+    model: Any = Settings
+    for key in variable.lower().removeprefix(PREFIX.lower()).split("__"):
+        known = getattr(model, "model_fields", {})
+        if key not in known:
+            return False
+        model = known[key].annotation
+    return True
+
+
 def _file() -> Path:
     return Path(os.environ.get("TOCSIN_CONFIG", DEFAULT_FILE))
 
@@ -240,7 +279,7 @@ def _file() -> Path:
 def _not_json(said: str) -> str:
     """What pydantic says of a variable that it could not parse names the section alone."""
     found = re.search(r'field "(\w+)"', said)
-    prefix = f"TOCSIN__{found[1]}".upper() if found else "TOCSIN__"
+    prefix = f"{PREFIX}{found[1]}".upper() if found else PREFIX
     names = sorted(name for name in os.environ if name.upper().startswith(prefix))
     return f"{' or '.join(names)}: a list or a section is given as JSON"
 

@@ -1,6 +1,6 @@
 """How everything is, gathered in one go from what each part leaves in Redis.
 
-Reads tocsin:evaluate:last (tasks/evaluate.py), tocsin:scan:events (tasks/scan.py), tocsin:watchdog:exits
+Reads tocsin:{alerts}:evaluate:last (tasks/evaluate.py), tocsin:{0}:scan:events (tasks/scan.py), tocsin:watchdog:exits
 (tasks/watchdog.py) and, through their modules, the delivery account, the workers' signs of life and canaries, beat's
 tick and the recovery journal. Writes nothing.
 """
@@ -12,6 +12,7 @@ import msgspec
 from redis import Redis
 
 from logging_core.account import Account, account
+from logging_core.connection import clock, servers
 from recovery.journal import Journal
 from rules import delivery
 from tasks import canary, heartbeat, schedule
@@ -22,9 +23,9 @@ BEAT_SILENCE = 10.0  #: seconds without a tick after which beat counts as dead
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """The Redis that answered."""
+    """The Redis that answered; of a cluster the masters together."""
 
-    version: str
+    version: str  #: the oldest
     used_memory: int  #: bytes
     max_memory: int = 0  #: bytes; 0: as much as there is
 
@@ -66,6 +67,7 @@ class Status:
         """The status as JSON can hold it."""
         return {
             **self.delivery._asdict(),
+            "shards": [part._asdict() for part in self.delivery.shards],
             "uptime": self.uptime,
             "workers": [msgspec.to_builtins(worker) for worker in self.workers],
             "beat": {"tick_age": self.beat_tick_age},
@@ -85,10 +87,8 @@ def gather(redis: Redis) -> Status:
     Raises:
         redis.RedisError: where Redis is away; then nothing is known.
     """
-    seconds, micros = redis.time()
-    now = seconds + micros / 1e6
+    now = clock(redis)
     tick = schedule.last_tick(redis)
-    server = redis.info()
     workers = tuple(heartbeat.workers(redis))
     arrivals = canary.last_arrivals(redis, [worker.name for worker in workers])
     return Status(
@@ -97,17 +97,27 @@ def gather(redis: Redis) -> Status:
         uptime=max(0.0, now - min(worker.started for worker in workers)) if workers else None,
         beat_tick_age=None if tick is None else max(0.0, now - tick),
         evaluation=_evaluation(redis, now),
-        scan_events=_counts(redis, "tocsin:scan:events"),
+        scan_events=_counts(redis, "tocsin:{0}:scan:events"),
         recovery={str(outcome): count for outcome, count in Journal(redis).outcomes().items()},
-        redis=RedisServer(server["redis_version"], server["used_memory"], server.get("maxmemory", 0)),
+        redis=_server(redis),
         canaries={name: max(0.0, now - at) for name, at in arrivals.items()},
         stalls=delivery.stalls(redis),
         watchdog_exits=_counts(redis, "tocsin:watchdog:exits"),
     )
 
 
+def _server(redis: Redis) -> RedisServer:
+    told = [server.info() for server in servers(redis).values()]
+    limits = [each.get("maxmemory", 0) for each in told]
+    return RedisServer(
+        version=min(each["redis_version"] for each in told),
+        used_memory=sum(each["used_memory"] for each in told),
+        max_memory=sum(limits) if all(limits) else 0,
+    )
+
+
 def _evaluation(redis: Redis, now: float) -> Evaluation | None:
-    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:evaluate:last"))
+    found = cast("dict[bytes, bytes]", redis.hgetall("tocsin:{alerts}:evaluate:last"))
     last = {name.decode(): float(value) for name, value in found.items()}
     if not last:
         return None

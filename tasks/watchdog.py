@@ -22,6 +22,7 @@ from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from logging_core.connection import clock
 from tasks import canary, settings, wiring
 
 EXITS_KEY = "tocsin:watchdog:exits"
@@ -108,8 +109,7 @@ class Watchdog:
     def _ask_redis(self) -> bool:
         """Whether beat sends us canaries; says on the way when the last one arrived."""
         name, arrived = self._consumer.hostname, CanaryRequest.taken
-        seconds, micros = self._redis.time()
-        now = seconds + micros / 1e6
+        now = clock(self._redis)
         if arrived > self._reported:
             self._redis.zadd(canary.ARRIVED_KEY, {name: now - (time.monotonic() - arrived)})
             self._reported = arrived

@@ -3,12 +3,11 @@
 from functools import cache
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from alerts import config
 from alerts import receivers as receivers_of
 from alerts.receivers.base import Receiver
+from logging_core import connection
 from tasks import settings
 
 
@@ -27,13 +26,7 @@ def thread_client() -> redis.Redis:
 
 
 def _client(connect_timeout: float, timeout: float) -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.load().redis_url,
-        socket_connect_timeout=connect_timeout,
-        socket_timeout=timeout,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),  # whoever calls knows better when to try again
-    )
+    return connection.connect(settings.load().redis_url, connect_timeout=connect_timeout, timeout=timeout)
 
 
 def receivers(configured: settings.Settings) -> tuple[Receiver, ...]:
@@ -52,5 +45,4 @@ def receivers(configured: settings.Settings) -> tuple[Receiver, ...]:
 
 def now() -> float:
     """The one clock that all hosts share: Redis's, in Unix seconds."""
-    seconds, micros = redis_client().time()
-    return float(seconds) + float(micros) / 1e6
+    return connection.clock(redis_client())

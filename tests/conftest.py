@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,11 @@ import pytest
 import redis as redis_py
 
 from examples.sinks import MailSink, SlackSink
+from logging_core.connection import connect
 from logging_core.spool import spill_root, spool_root
+from tests import servers
 from tests.stack import Stack
-from tests.waiting import free_port, wait_until
+from tests.waiting import free_port
 
 # Settings are read once a process, so they stand before anything of ours is imported.
 for _name in [name for name in os.environ if name.startswith("TOCSIN") and name != "TOCSIN_TEST_DATA"]:
@@ -36,25 +37,43 @@ def redis_server() -> Iterator[str]:
 
     folder = Path(_FOLDER.name, "redis")
     embedded_redis.make_folder(folder)
-    with subprocess.Popen(embedded_redis.command(_PORT, folder), stdout=subprocess.DEVNULL) as server:
-        client = redis_py.Redis(port=_PORT, protocol=2)
-        wait_until(lambda: _answers(client), what="the Redis server to answer")
-        client.close()
+    with servers.running(embedded_redis.command(_PORT, folder), _PORT):
         yield os.environ["REDIS_URL"]
-        server.terminate()
 
 
-def _answers(client: redis_py.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis_py.ConnectionError:
-        return False
+@pytest.fixture(scope="session")
+def oldest_redis_server() -> Iterator[str]:
+    """A real server of the oldest version that will do, Redis 6.2; its URL."""
+    port = free_port()
+    with servers.running([str(servers.oldest_redis()), *servers.IN_MEMORY, "--port", str(port)], port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Three masters that share the slots; the URL."""
+    with servers.Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster.url
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A master that Sentinels watch over; the URL."""
+    with servers.Sentinels(tmp_path_factory.mktemp("sentinel")) as sentinels:
+        yield sentinels.url
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says `ON_EVERY_REDIS = True` has its tests run on Valkey, on the oldest Redis and on a cluster."""
+    if "redis" in metafunc.fixturenames and getattr(metafunc.module, "ON_EVERY_REDIS", False):
+        metafunc.parametrize("redis", ["redis_server", "oldest_redis_server", "redis_cluster"], indirect=True)
 
 
 @pytest.fixture
-def redis(redis_server: str) -> Iterator[redis_py.Redis]:
+def redis(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
     """A client of the empty server."""
-    client = redis_py.Redis.from_url(redis_server, protocol=2)
+    url = request.getfixturevalue(getattr(request, "param", "redis_server"))
+    client = connect(url, connect_timeout=2, timeout=5)
     client.flushall()
     yield client
     client.close()

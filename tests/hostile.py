@@ -258,7 +258,7 @@ BIG = "x" * 2**20
 BIG_WIDE = "\U0001f525" * 2**18
 NAIVE = (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))  # noqa: DTZ001  # as bugs make them
 MANY = [0.5] * 200_000
-MANY_KEYS = {f"k{number}": number for number in range(5000)}
+MANY_KEYS = {f"k{number}": number for number in range(50_000)}
 DEEP_KEYS = _nested(40, 1, dicts=True)
 LONG_KEYS: Any = 1
 for _letter in "abcdefghijklmnopqrst":

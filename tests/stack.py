@@ -14,6 +14,7 @@ import pytest
 from redis import Redis
 
 from examples.sinks import MailSink, SlackSink
+from logging_core.connection import connect
 from tests.waiting import free_port
 
 PATIENCE = 40.0  #: seconds that a part may take to do what it should
@@ -49,6 +50,7 @@ class Stack:
 
     slack: SlackSink | None = None
     mail: MailSink | None = None
+    extra: dict[str, str] = field(default_factory=dict)  #: more of its environment; REDIS_URL: no embedded server
 
     def __post_init__(self) -> None:
         if self.slack and self.mail:
@@ -75,18 +77,18 @@ class Stack:
 
     @property
     def redis_url(self) -> str:
-        return f"redis://127.0.0.1:{self.redis_port}/0"
+        return self.extra.get("REDIS_URL") or f"redis://127.0.0.1:{self.redis_port}/0"
 
     @cached_property
     def redis(self) -> Redis:
-        return Redis.from_url(self.redis_url, protocol=2)
+        return connect(self.redis_url, connect_timeout=2, timeout=5)
 
     @property
     def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN", "REDIS_URL"))}
         ports = {"TOCSIN__REDIS__PORT": str(self.redis_port), "TOCSIN__WEB__PORT": str(self.web_port)}
         pace = {"TOCSIN__INGEST__BUDGET": "1"}  # a stop waits for the writer's budget to end
-        return inherited | ports | pace | {"TOCSIN__DATA_DIR": ".tocsin", "LOG_DIR": "logs"}
+        return inherited | ports | pace | {"TOCSIN__DATA_DIR": ".tocsin", "LOG_DIR": "logs"} | self.extra
 
     @property
     def url(self) -> str:

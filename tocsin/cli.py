@@ -5,10 +5,10 @@ from typing import Annotated
 
 import orjson
 import typer
-from kombu.utils.url import maybe_sanitize_url
 from redis import RedisError
 from rich.console import Console
 
+from logging_core.connection import shown
 from rules.errors import ConfigError
 from tasks import checks, settings, wiring
 from tasks import status as stack_status
@@ -68,7 +68,7 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JS
     try:
         now = stack_status.gather(wiring.redis_client())
     except RedisError as error:
-        where = maybe_sanitize_url(configured.redis_url)
+        where = shown(configured.redis_url)
         raise OperatorError(f"Redis at {where} does not answer, so nothing is known: {error}") from error
     if as_json:
         typer.echo(orjson.dumps(now.as_dict()))

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from kombu.utils.url import maybe_sanitize_url
-
 from logging_core import segment
+from logging_core.connection import shown
+from logging_core.stream import Keys
 from tasks.settings import Settings
 from tasks.status import BEAT_SILENCE
 from tocsin.facts import Answers, Facts, Host, Server, Spool
@@ -40,7 +40,7 @@ def findings(facts: Facts, settings: Settings) -> list[Finding]:
     """What is wrong, errors first; empty: nothing was found."""
     found = [*_host(facts.host), *_spool(facts.host.spool, facts.answers.heard if facts.answers else {})]
     if facts.answers is None:
-        where = maybe_sanitize_url(settings.redis_url)
+        where = shown(settings.redis_url)
         start = "start it with `tocsin up`" if settings.embedded else "start it, or set REDIS_URL"
         found.append(Finding("error", f"Redis at {where} does not answer: {facts.silence}", start))
     else:
@@ -79,13 +79,14 @@ def _spool(spool: Spool, heard: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def _servers(answers: Answers, settings: Settings) -> Iterator[Finding]:
-    yield from _server(answers.server, "Redis")
-    if answers.server.persistent is False:
-        yield Finding("error", "Redis keeps nothing on disk: its restart loses records", "set its appendonly yes")
+    for name, server in answers.servers.items():
+        yield from _server(server, name)
+        if server.persistent is False:
+            yield Finding("error", f"{name} keeps nothing on disk: its restart loses records", "set its appendonly yes")
     if answers.broker:
         yield from _server(answers.broker, "the broker's Redis")
     if answers.backlog is None:
-        where = maybe_sanitize_url(settings.broker_url)
+        where = shown(settings.broker_url)
         yield Finding("error", f"the broker at {where} does not answer", "start it, or set TOCSIN__REDIS__BROKER_URL")
 
 
@@ -132,19 +133,25 @@ def _queues(answers: Answers, _: Settings) -> Iterator[Finding]:
 
 
 def _writer(answers: Answers, settings: Settings) -> Iterator[Finding]:
-    lease, delivery = answers.lease, answers.status.delivery
-    if lease and not lease.is_alive:
-        over = "DEL tocsin:{0}:lease" if lease.expires is None else f"it is over by itself in {lease.expires:.0f} s"
-        severity: Severity = "error" if lease.expires is None else "warning"
-        yield Finding(severity, f"the writer's lease is held by {lease.holder}, which is dead", over)
+    delivery = answers.status.delivery
+    for lease in answers.leases:
+        if not lease.is_alive:
+            over = f"DEL {Keys(lease.shard).lease}"
+            if lease.expires is not None:
+                over = f"it is over by itself in {lease.expires:.0f} s"
+            severity: Severity = "error" if lease.expires is None else "warning"
+            yield Finding(severity, f"the writer's lease is held by {lease.holder}, which is dead", over)
     if delivery.lost:
         yield Finding("error", f"{delivery.lost} records are lost", "this is a fault of Tocsin: please report it")
-    if lease is None and delivery.lag > NO_WRITER:
-        do = f"see whether an ingest worker runs, and can write to {settings.log_dir}"
-        yield Finding("error", f"records wait for {delivery.lag:.0f} s, and nobody writes them", do)
-    elif delivery.lag > SLOW_WRITER:
-        do = f"see whether the disk of {settings.log_dir} is slow or full"
-        yield Finding("warning", f"the writer is {delivery.lag:.0f} s behind", do)
+    for part in delivery.shards:
+        which = f" of shard {part.number}" if len(delivery.shards) > 1 else ""
+        if part.writer is None and part.lag > NO_WRITER:
+            where = f"{part.host}: " if part.host else ""
+            do = f"{where}see whether an ingest worker runs, and can write to {settings.log_dir}"
+            yield Finding("error", f"records{which} wait for {part.lag:.0f} s, and nobody writes them", do)
+        elif part.lag > SLOW_WRITER:
+            do = f"see whether the disk of {settings.log_dir} is slow or full"
+            yield Finding("warning", f"the writer{which} is {part.lag:.0f} s behind", do)
 
 
 CHECKS: tuple[Callable[[Answers, Settings], Iterator[Finding]], ...] = (_servers, _clock, _beat, _queues, _writer)

@@ -14,13 +14,14 @@ from kombu.exceptions import OperationalError
 from redis import Redis, RedisError, ResponseError
 
 from logging_core import claim, stream
+from logging_core.connection import clock, connect, servers
 from logging_core.journal import State
 from logging_core.spool import spool_root
 from rules.errors import ConfigError
 from tasks import checks, heartbeat, status, wiring
 from tasks.app import app
 from tasks.heartbeat import Worker
-from tasks.settings import REDIS_SCHEMES, Settings
+from tasks.settings import SCHEDULE_SCHEMES, Settings
 from tasks.status import QUEUES, Status
 
 BROKER_PATIENCE = 2.0  #: seconds
@@ -41,6 +42,7 @@ class Server:
 class Lease:
     """Who writes, as Redis has it."""
 
+    shard: int
     holder: str  #: host:pid
     expires: float | None  #: seconds; None: never
     is_alive: bool  #: whether that process, or at least an ingest worker of its host, lives
@@ -73,11 +75,11 @@ class Host:
 class Answers:
     """What Redis and the broker tell."""
 
-    server: Server
+    servers: dict[str, Server]  #: name -> each that takes writes: one, or the masters of a cluster
     broker: Server | None  #: None: the same Redis, or no Redis, or it does not answer
     backlog: dict[str, int] | None  #: queue -> waiting tasks; None: the broker does not answer
     clock_apart: float  #: seconds that this host's clock is ahead of Redis'
-    lease: Lease | None  #: None: nobody writes
+    leases: list[Lease]  #: of the shards that somebody writes
     heard: dict[str, float]  #: producer whose spool nobody holds -> seconds since Redis heard of it
     status: Status
 
@@ -108,11 +110,11 @@ def gather(settings: Settings, redis: Redis) -> Facts:
 
 def _ask(settings: Settings, redis: Redis, orphans: Iterable[str]) -> Answers:
     return Answers(
-        server=_server(redis),
+        servers={f"Redis at {name}" if name else "Redis": _server(each) for name, each in servers(redis).items()},
         broker=_broker(settings),
         backlog=_backlog(),
         clock_apart=_clock_apart(redis),
-        lease=_lease(redis),
+        leases=_leases(redis),
         heard=_silences(redis, orphans),
         status=status.gather(redis),
     )
@@ -216,11 +218,10 @@ def _takes_snapshots(redis: Redis) -> bool | None:
 
 
 def _broker(settings: Settings) -> Server | None:
-    own = settings.broker_url != settings.redis_url and settings.broker_url.startswith(REDIS_SCHEMES)
-    if not own:
+    if settings.broker_url == settings.redis_url or not settings.broker_url.startswith(SCHEDULE_SCHEMES):
         return None
     try:
-        with Redis.from_url(settings.broker_url, socket_timeout=BROKER_PATIENCE, protocol=2) as redis:
+        with connect(settings.broker_url, connect_timeout=BROKER_PATIENCE, timeout=BROKER_PATIENCE) as redis:
             return _server(redis)
     except RedisError:
         return None
@@ -245,23 +246,28 @@ def _waiting(channel: Any, queue: str) -> int:
 def _clock_apart(redis: Redis) -> float:
     """Seconds that this host is ahead of Redis, at least: what the question took is in its favour."""
     asked = time.time()
-    seconds, micros = redis.time()
+    told = clock(redis)
     answered = time.time()
-    apart = (asked + answered) / 2 - (seconds + micros / 1e6)
+    apart = (asked + answered) / 2 - told
     doubt = (answered - asked) / 2
     return max(apart - doubt, 0.0) if apart > 0 else min(apart + doubt, 0.0)
 
 
-def _lease(redis: Redis) -> Lease | None:
-    key = stream.Keys().lease
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.get(key)
-    pipeline.pttl(key)
-    value, left = pipeline.execute()
-    if value is None:
-        return None
-    holder = value.decode().partition("|")[2]
-    return Lease(holder, left / 1000 if left >= 0 else None, _is_alive(holder, heartbeat.workers(redis)))
+def _leases(redis: Redis) -> list[Lease]:
+    """Of the shards that somebody writes."""
+    workers = heartbeat.workers(redis)
+    found = []
+    for number in stream.shards(redis):
+        key = stream.Keys(number).lease
+        pipeline = redis.pipeline(transaction=True)
+        pipeline.get(key)
+        pipeline.pttl(key)
+        value, left = pipeline.execute()
+        if value is not None:
+            holder = value.decode().rpartition("|")[2]
+            expires = left / 1000 if left >= 0 else None
+            found.append(Lease(number, holder, expires, _is_alive(holder, workers)))
+    return found
 
 
 def _is_alive(holder: str, workers: Iterable[Worker]) -> bool:
@@ -273,6 +279,7 @@ def _is_alive(holder: str, workers: Iterable[Worker]) -> bool:
 
 def _silences(redis: Redis, producers: Iterable[str]) -> dict[str, float]:
     """Seconds since each was last heard of; of those that Redis knows."""
-    now, _ = redis.time()
-    seen = {producer: redis.hget(stream.Keys().producer(producer), "seen") for producer in producers}
-    return {producer: now - float(at) for producer, at in seen.items() if at is not None}
+    now = clock(redis)
+    held = stream.shards(redis)
+    asked = [(each, redis.hget(stream.Keys(shard).producer(each), "seen")) for each in producers for shard in held]
+    return {producer: now - float(at) for producer, at in asked if at is not None}

@@ -77,7 +77,8 @@ def stack(settings: Settings) -> list[Program]:
     level = ["--loglevel", settings.log_level]
     worker = [*celery, "worker", *level, "--without-gossip", "--without-mingle"]
     return [
-        Program("ingest", [*worker, "-Q", "ingest", "-c", "2", "-n", "ingest@%h"]),
+        # A process for each shard, and one for their guard.
+        Program("ingest", [*worker, "-Q", "ingest", "-c", str(settings.ingest.shards + 1), "-n", "ingest@%h"]),
         # Evaluation has a worker of its own: no slow receiver, and no long scan, may keep it from its turn.
         Program("evaluate", [*worker, "-Q", "evaluate", "-c", "1", "-n", "evaluate@%h"]),
         Program("worker", [*worker, "-Q", "notify,scan,recover,maintain", "-c", "4", "-n", "worker@%h"]),

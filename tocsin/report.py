@@ -24,7 +24,10 @@ def _delivery(status: Status) -> Iterator[tuple[str, str]]:
     yield "refused", _counts(delivery.refused)
     yield "unknown", f"{delivery.unknown:,}"
     yield "lost", f"{delivery.lost:,}"
-    yield "writer", delivery.lease or "nobody"
+    for part in delivery.shards:
+        which = f"writer of shard {part.number}" if len(delivery.shards) > 1 else "writer"
+        behind = f", {part.waiting:,} to write" if part.waiting else ""
+        yield which, (part.writer or f"nobody, last on {part.host or 'no host yet'}") + behind
     yield "stalls", _counts(status.stalls)
 
 

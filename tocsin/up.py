@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import redis
 import requests
-from kombu.utils.url import maybe_sanitize_url
 from rich.console import Console
 
+from logging_core.connection import shown
 from tasks import heartbeat, schedule, wiring
 from tasks.settings import Settings
 from tocsin import embedded_redis, programs, supervision
@@ -88,7 +88,7 @@ def _check_surroundings(settings: Settings) -> None:
     try:
         wiring.redis_client().ping()
     except redis.RedisError as error:
-        raise OperatorError(f"Redis at {maybe_sanitize_url(settings.redis_url)} does not answer: {error}") from error
+        raise OperatorError(f"Redis at {shown(settings.redis_url)} does not answer: {error}") from error
 
 
 def _check_port(host: str, port: int, setting: str) -> None:
@@ -134,7 +134,7 @@ def _web_is_healthy(settings: Settings) -> bool:
 
 
 def _say_ready(settings: Settings, watch: Watch) -> None:
-    url = maybe_sanitize_url(settings.redis_url)
+    url = shown(settings.redis_url)
     watch.console.print(
         f"ready in {watch.elapsed:.1f} s; Ctrl-C stops everything",
         f"  records   {settings.log_dir.resolve()}",

@@ -2,6 +2,8 @@ import pytest
 
 from alerts.evaluation import LOCK, EvaluationTurns
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 
 @pytest.fixture
 def turns(redis):
@@ -44,5 +46,5 @@ def test_the_moment_of_a_pending_alert_is_told_once(turns):
 def test_failures_are_counted_by_rule(redis, turns):
     turns.record({"at": 1.0}, None, ["Broken"])
     turns.record({"at": 2.0}, None, ["Broken"])
-    assert redis.hget("tocsin:evaluate:failures", "Broken") == b"2"
-    assert redis.hgetall("tocsin:evaluate:last") == {b"at": b"2.0"}
+    assert redis.hget("tocsin:{alerts}:evaluate:failures", "Broken") == b"2"
+    assert redis.hgetall("tocsin:{alerts}:evaluate:last") == {b"at": b"2.0"}

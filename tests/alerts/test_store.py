@@ -3,9 +3,12 @@ import math
 import pytest
 from msgspec.structs import replace
 
-from alerts.evaluation import EvaluationTurns
+from alerts.evaluation import LOCK, EvaluationTurns
 from alerts.model import State
 from alerts.store import CLAIM_LEASE, COALESCE, HAND_OUT_AGAIN, LOG, STATE, AlertStore
+from tests.servers import memory_limit
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 
 @pytest.fixture
@@ -31,6 +34,16 @@ def test_what_is_saved_is_what_is_read_and_what_ended_is_gone(store, nonce, aler
     assert store.alerts() == {one.fingerprint: one, two.fingerprint: two}
     assert store.save([], [two.fingerprint], [], nonce=nonce, now=2.0)
     assert store.alerts() == {one.fingerprint: one}
+
+
+def test_at_the_memory_limit_alerts_are_saved_and_people_are_told(redis, store, nonce, alert, notification):
+    with memory_limit(redis):
+        assert store.save([alert()], ["ended"], [notification()], nonce=nonce, now=1000.0)
+        assert store.queue_once("said", [notification(receiver="ops/email/0")], 1000.0)
+        assert not store.queue_once("said", [notification(receiver="ops/email/0")], 1000.0)
+        assert len(store.alerts()) == 1
+        claimed = [store.claim(each, 1000.0) for each in store.hand_out(1000.0)]
+    assert {each.receiver for each in claimed} == {"ops/slack/0", "ops/email/0"}
 
 
 def test_who_lost_the_lock_saves_nothing(store, nonce, alert, notification):
@@ -69,12 +82,12 @@ def test_what_is_finished_is_in_the_log_and_nowhere_else(redis, store, queued):
     assert (entry[b"id"].decode(), entry[b"outcome"], entry[b"attempts"]) == (queued.id, b"delivered", b"1")
     store.postpone(queued, 1001.0)  # a claimant that came too late changes nothing
     assert store.hand_out(2000.0) == []
-    assert {key.decode() for key in redis.scan_iter("tocsin:alerts:*")} == {LOG}
+    assert {key.decode() for key in redis.scan_iter("tocsin:{alerts}:*")} == {LOG, LOCK}
 
 
 def test_an_id_without_its_notification_is_forgotten(redis, store, queued):
     store.hand_out(1000.0)
-    redis.delete(f"tocsin:alerts:notification:{queued.id}")
+    redis.delete(f"tocsin:{{alerts}}:notification:{queued.id}")
     assert store.claim(queued.id, 1000.0) is None
     assert store.hand_out(9000.0) == []
 
@@ -84,7 +97,7 @@ def test_what_an_application_repeats_within_a_minute_is_queued_once(redis, store
     assert store.queue_once("the same", [one], 1000.0)
     assert not store.queue_once("the same", [replace(one, id="another")], 1001.0)
     assert store.queue_once("something else", [], 1001.0)
-    (mark, *_) = redis.scan_iter("tocsin:alerts:said:*")
+    (mark, *_) = redis.scan_iter("tocsin:{alerts}:said:*")
     assert 0 < redis.ttl(mark) <= COALESCE
     assert store.hand_out(1001.0) == [one.id]
 
@@ -113,7 +126,7 @@ def test_a_state_that_cannot_be_read_is_dropped_and_hides_no_other(redis, store,
 
 
 def test_a_notification_that_cannot_be_read_is_dropped_and_logged(redis, store, queued):
-    redis.set(f"tocsin:alerts:notification:{queued.id}", "{}")
+    redis.set(f"tocsin:{{alerts}}:notification:{queued.id}", "{}")
     assert store.claim(queued.id, 1000.0) is None
     assert store.hand_out(9000.0) == []
     ((_, entry),) = redis.xrange(LOG)
@@ -125,4 +138,4 @@ def test_a_receiver_that_asked_for_a_rest_has_it_until_it_is_over(redis, store):
     store.hold("ops/slack/0", 1060.5, 1000.0)
     assert store.held("ops/slack/0") == 1060.5
     assert store.held("ops/slack/1") == 0.0
-    assert 0 < redis.pttl("tocsin:alerts:hold:ops/slack/0") <= 60_500
+    assert 0 < redis.pttl("tocsin:{alerts}:hold:ops/slack/0") <= 60_500

@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import ServerProxy
@@ -15,7 +15,9 @@ import redis
 from supervisor.xmlrpc import SupervisorTransport
 
 from logging_core.account import Account, account
+from logging_core.connection import connect
 from logging_core.spool import spill_root, spool_root
+from tests.servers import Cluster, Sentinels
 from tests.stack import Stack, living
 from tests.waiting import wait_until
 
@@ -27,7 +29,7 @@ WORDS = {"redis": "-server", "ingest": "ingest@", "worker": "worker@", "beat": "
 class ChaosStack(Stack):
     """A running `tocsin up` with the injected module in its workers."""
 
-    extra: dict[str, str] = field(default_factory=dict)  #: more of its environment
+    servers: Sentinels | Cluster | None = None  #: of Redis, where it has no embedded one
 
     def __post_init__(self) -> None:
         self.steps.mkdir(parents=True)
@@ -104,7 +106,7 @@ class ChaosStack(Stack):
 
     def ask(self, question: Callable[["redis.Redis"], Any]) -> Any:
         """What Redis answers, or None while it is away."""
-        client = redis.Redis.from_url(self.redis_url, protocol=2, socket_timeout=2, socket_connect_timeout=2)
+        client = connect(self.redis_url, connect_timeout=2, timeout=2)
         try:
             return question(client)
         except redis.RedisError:
@@ -119,7 +121,8 @@ class ChaosStack(Stack):
     def writer(self) -> psutil.Process | None:
         """The process that holds the lease."""
         found = self.account()
-        return psutil.Process(int(found.lease.rpartition(":")[2])) if found and found.lease else None
+        holder = found and found.shards[0].writer
+        return psutil.Process(int(holder.rpartition(":")[2])) if holder else None
 
     def stop(self) -> None:
         """End all of it, and what it left on tmpfs."""
@@ -137,10 +140,12 @@ class ChaosStack(Stack):
 
 
 @contextmanager
-def running_stack(folder: Path, **extra: str) -> Iterator[ChaosStack]:
+def running_stack(folder: Path, servers: Sentinels | Cluster | None = None, **extra: str) -> Iterator[ChaosStack]:
     """A stack in a folder of its own, for as long as it is needed."""
     folder.mkdir(parents=True, exist_ok=True)
-    stack = ChaosStack(folder, extra=extra)
+    if servers:
+        extra["REDIS_URL"] = servers.url
+    stack = ChaosStack(folder, extra=extra, servers=servers)
     try:
         yield stack
     finally:

@@ -51,7 +51,9 @@ def web_without_redis() -> Iterator[Served]:
 def alive(redis) -> Iterator[None]:
     seconds, _ = redis.time()
     redis.set(schedule.TICK_KEY, seconds)
-    redis.hset("tocsin:evaluate:last", mapping={"at": seconds, "duration_ms": 1.5, "rules": 4, "alerts_firing": 0})
+    redis.hset(
+        "tocsin:{alerts}:evaluate:last", mapping={"at": seconds, "duration_ms": 1.5, "rules": 4, "alerts_firing": 0}
+    )
     queues = ("evaluate", "ingest", "maintain", "notify", "recover", "scan")
     heart = heartbeat.Heart(heartbeat.Worker(name="worker@a", pid=1, queues=queues, started=0.0), redis)
     while not heartbeat.workers(redis):
@@ -81,8 +83,8 @@ def test_without_redis_each_page_says_so(web_without_redis):
 
 
 def test_the_metrics_are_what_the_status_says(web, alive, redis):
-    redis.hset("tocsin:scan:events", "DiskSpace", 3)
-    redis.hset("tocsin:evaluate:last", mapping={"at": 1.0, "duration_ms": 2.5, "rules": 3, "alerts_firing": 2})
+    redis.hset("tocsin:{0}:scan:events", "DiskSpace", 3)
+    redis.hset("tocsin:{alerts}:evaluate:last", mapping={"at": 1.0, "duration_ms": 2.5, "rules": 3, "alerts_firing": 2})
     redis.hset("tocsin:watchdog:exits", "ingest", 2)
     redis.zadd(canary.ARRIVED_KEY, {"worker@a": redis.time()[0]})
     lines = web.get("/metrics").text.splitlines()

@@ -129,7 +129,10 @@ def test_a_redis_that_forgot_everything_is_sent_all_that_was_not_written(make: M
     assert [record["message"] for record in shipped(redis)] == [f"record {number}" for number in range(51)]
 
 
-def test_neither_logging_nor_shipping_imports_anything(redis_server: str, tmp_path: Any) -> None:
+@pytest.mark.parametrize("arrangement", ["redis_server", "redis_cluster", "redis_sentinel"])
+def test_neither_logging_nor_shipping_imports_anything(
+    arrangement: str, request: pytest.FixtureRequest, tmp_path: Any
+) -> None:
     """A module that another thread imports at the moment of a fork is locked for ever in the child."""
     program = """
 import logging, sys
@@ -147,7 +150,10 @@ assert handler.flush(20)
 print(*sorted(set(sys.modules) - known))
 """
     found = subprocess.run(
-        [sys.executable, "-c", program, redis_server, str(tmp_path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, request.getfixturevalue(arrangement), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (found.stdout, found.stderr) == ("\n", "")
 

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -152,6 +152,49 @@ def test_a_record_without_a_time_gets_one() -> None:
     assert datetime.fromisoformat(line["timestamp"])
 
 
+def test_a_record_that_differs_from_the_last_one_of_its_call_site_has_its_own_values() -> None:
+    encoder = Encoder("shop")
+    record = logging.LogRecord("shop.api", logging.INFO, "/app/orders.py", 42, "hello", (), None, "create")
+    constant = json.loads(encoder.encode(record))
+    for attribute, key, value in (
+        ("name", "logger", "shop.tasks"), ("levelno", "level", logging.ERROR), ("module", "module", "payments"),
+        ("funcName", "function", "delete"), ("lineno", "line", 43), ("threadName", "thread", "worker"),
+        ("process", "process", -1),
+    ):  # fmt: skip
+        altered = logging.makeLogRecord(record.__dict__ | {attribute: value})
+        arrived = "ERROR" if key == "level" else value
+        assert json.loads(encoder.encode(altered)) == constant | {key: arrived}
+    assert json.loads(encoder.encode(record)) == constant
+
+
+def test_any_number_of_call_sites_is_logged_from() -> None:
+    encoder = Encoder("shop")
+    for number in range(3000):
+        record = logging.LogRecord("shop", logging.INFO, "/app/orders.py", number, "hello", (), None)
+        assert json.loads(encoder.encode(record))["line"] == number
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "mark"),
+    [("threadName", "\ud800", "surrogates"), ("lineno", float("nan"), "nan"), ("name", Hostile(), "RuntimeError")],
+)
+def test_what_is_wrong_with_a_call_site_is_marked_each_time(attribute: str, value: Any, mark: str) -> None:
+    for _ in range(2):
+        assert mark in encoded(**{attribute: value})["altered"].values()
+
+
+@given(st.lists(st.floats(-1e10, 1e11) | st.floats(0, 3), max_size=5))
+def test_the_timestamp_is_the_records(moments: list[float]) -> None:
+    encoder = Encoder("shop")
+    for created in moments:
+        record = logging.makeLogRecord({"created": created})
+        timestamp = json.loads(encoder.encode(record))["timestamp"]
+        assert len(timestamp) == len("2026-02-19T10:30:00.123456+00:00")
+        assert abs(datetime.fromisoformat(timestamp) - datetime.fromtimestamp(created, UTC)) <= timedelta(
+            microseconds=16
+        )
+
+
 anything = st.recursive(
     st.none()
     | st.booleans()
@@ -167,8 +210,8 @@ anything = st.recursive(
 
 @given(message=anything, extra=st.dictionaries(st.text(min_size=1), anything, max_size=4))
 def test_whatever_a_caller_logs_is_one_line_of_json(message: Any, extra: dict[str, Any]) -> None:
-    standard = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
-    encoded(message, **{key: value for key, value in extra.items() if key not in standard})
+    refused = {"message", *logging.LogRecord("", 0, "", 0, "", None, None).__dict__}  # by `logging` itself
+    encoded(message, **{key: value for key, value in extra.items() if key not in refused})
 
 
 class Nowhere(tzinfo):
@@ -251,3 +294,10 @@ def test_what_passes_for_an_exception_arrives_marked(info: Any) -> None:
 def test_an_exception_by_itself_will_do() -> None:
     error = encoded(exc_info=KeyError("sku"))["error"]
     assert (error["type"], error["message"]) == ("KeyError", "'sku'")
+
+
+def test_a_standard_attribute_that_a_filter_deleted_hides_no_extra() -> None:
+    record = logging.makeLogRecord({"msg": "m", "first": 1, "second": 2})
+    del record.__dict__["pathname"]
+    line = json.loads(Encoder("shop").encode(record))
+    assert (line["first"], line["second"]) == (1, 2)

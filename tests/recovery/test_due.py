@@ -2,8 +2,11 @@
 
 from redis import Redis
 
+from logging_core.stream import shard_key
 from recovery import due
 from recovery.model import Cause, Plan, Step
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 
 def planned(offset: int) -> Plan:
@@ -14,7 +17,7 @@ def planned(offset: int) -> Plan:
 def queue(redis: Redis, plan: Plan) -> None:
     for change in due.changes(plan):
         assert change.op == "once"
-        redis.hsetnx(change.key, change.field, change.value)
+        redis.hsetnx(shard_key(0, change.key), change.field, change.value)
 
 
 def test_many_errors_ask_for_one_step_and_the_first_is_its_cause(redis: Redis) -> None:

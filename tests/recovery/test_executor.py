@@ -94,7 +94,7 @@ def test_an_action_with_a_bug_fails_and_frees_its_target(redis: Redis) -> None:
     taker = Executor(Guard(redis, 300), Journal(redis), {STEP.id: Broken()}, count(NOW).__next__)
     assert taker.take(STEP) == Result(Outcome.FAILED, detail="KeyError: 'free'")
     assert taker.take(STEP) is Refusal.COOLDOWN
-    assert not redis.exists("tocsin:recovery:running:thumbs")
+    assert not redis.exists("tocsin:{recovery}:running:thumbs")
 
 
 class Killed(BaseException):
@@ -115,7 +115,7 @@ def test_an_attempt_whose_process_died_is_not_decided_and_the_next_one_notes_it(
     taker = executor(redis, cache, max_bytes=450)
     assert taker.take(STEP) is None
     assert Journal(redis).entries(10) == []
-    redis.delete("tocsin:recovery:running:thumbs")  # its lease has run out
+    redis.delete("tocsin:{recovery}:running:thumbs")  # its lease has run out
     result = taker.take(STEP)
     assert isinstance(result, Result)
     assert result.outcome is Outcome.HEALED

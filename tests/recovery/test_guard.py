@@ -13,6 +13,8 @@ from redis.retry import Retry
 from recovery.guard import Allowed, Guard, Refused
 from recovery.model import Cause, Refusal, Step
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 CAUSE = Cause("DiskSpace", "shop", "/var/log/app.log", 0)
 STEP = Step("clean_cache", "thumbs", CAUSE)
 SIBLING = Step("restart_service", "thumbs", CAUSE)
@@ -72,17 +74,17 @@ def test_an_attempt_that_died_bars_the_next_one_for_a_cooldown_at_least_and_not_
     redis: Redis, cooldown: float, lease: float
 ) -> None:
     admitted(Guard(redis, cooldown))
-    assert redis.ttl("tocsin:recovery:running:thumbs") == pytest.approx(lease, abs=5)
-    redis.delete("tocsin:recovery:running:thumbs")  # the lease has run out
+    assert redis.ttl("tocsin:{recovery}:running:thumbs") == pytest.approx(lease, abs=5)
+    redis.delete("tocsin:{recovery}:running:thumbs")  # the lease has run out
     assert admitted(Guard(redis, cooldown))
 
 
 def test_the_cooldown_begins_when_the_attempt_ends(redis: Redis) -> None:
     guard = Guard(redis, cooldown=300)
     attempt = admitted(guard)
-    assert not redis.exists("tocsin:recovery:cooldown:clean_cache:thumbs")
+    assert not redis.exists("tocsin:{recovery}:cooldown:clean_cache:thumbs")
     guard.release(STEP, attempt, acted=True)
-    assert redis.ttl("tocsin:recovery:cooldown:clean_cache:thumbs") == pytest.approx(300, abs=5)
+    assert redis.ttl("tocsin:{recovery}:cooldown:clean_cache:thumbs") == pytest.approx(300, abs=5)
 
 
 def test_of_many_at_once_one_is_admitted(redis: Redis) -> None:

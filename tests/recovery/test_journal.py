@@ -5,6 +5,8 @@ from redis import Redis
 from recovery.journal import Entry, Journal
 from recovery.model import Cause, Measurement, Outcome, Refusal, Result, Step
 
+ON_EVERY_REDIS = True  # see tests/conftest.py
+
 STEP = Step("clean_cache", "thumbs", Cause("DiskSpace", "shop", "/var/log/app.log", 42))
 
 

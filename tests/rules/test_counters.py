@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules.counters import MAX_GROUPS, MAX_LOGGERS, MAX_SERVICES, Bounds, Place, count_records, count_scanned
 from rules.error_groups import NOWHERE, ErrorGroups
 from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
 from rules.series import BORN, CHANGED, IDLE_EXPIRY, SECOND, TOTAL, prune
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 Commit = Callable[[Sequence[Change]], None]
 
@@ -30,27 +32,27 @@ def count(batch: Sequence[tuple[Record, Place]]) -> list[Change]:
 @pytest.mark.parametrize("timestamp", ["", "never", "2027-13-01T00:00:00+00:00"])
 def test_a_record_without_a_time_counts_now(redis: Redis, commit: Commit, timestamp: str) -> None:
     commit(count([(Record(service="shop", timestamp=timestamp), NOWHERE)]))
-    assert redis.hkeys(CHANGED) == [b"1800000000"]
+    assert redis.hkeys(shard_key(0, CHANGED)) == [b"1800000000"]
 
 
 @pytest.mark.parametrize("timestamp", ["2027-01-15T07:59:50", "2027-01-15T07:59:50Z", "2027-01-15T15:59:50.5+08:00"])
 def test_any_iso_time_will_do_and_without_an_offset_it_is_utc(redis: Redis, commit: Commit, timestamp: str) -> None:
     commit(count([(Record(service="shop", timestamp=timestamp), NOWHERE)]))
-    assert redis.hkeys(CHANGED) == [b"1799999990"]
+    assert redis.hkeys(shard_key(0, CHANGED)) == [b"1799999990"]
 
 
 def totals(redis: Redis) -> dict[str, int]:
-    return {text.decode(): int(value) for text, value in redis.hgetall(TOTAL).items()}
+    return {text.decode(): int(value) for text, value in redis.hgetall(shard_key(0, TOTAL)).items()}
 
 
 def test_every_record_is_counted_at_its_own_second(redis: Redis, commit: Commit) -> None:
     commit(count([record(), record(), record(at=NOW - 9)]))
     series = b'log_records_total{level="INFO",logger="api",service="shop"}'
-    assert redis.hgetall(TOTAL) == {series: b"3"}
-    assert redis.hgetall(BORN) == {series: b"1799999990"}
-    assert redis.hgetall(f"{SECOND}1800000000") == {series: b"2"}
-    assert redis.hgetall(f"{SECOND}1799999991") == {series: b"1"}
-    assert redis.hgetall(CHANGED) == {b"1800000000": b"1", b"1799999991": b"1"}
+    assert redis.hgetall(shard_key(0, TOTAL)) == {series: b"3"}
+    assert redis.hgetall(shard_key(0, BORN)) == {series: b"1799999990"}
+    assert redis.hgetall(shard_key(0, f"{SECOND}1800000000")) == {series: b"2"}
+    assert redis.hgetall(shard_key(0, f"{SECOND}1799999991")) == {series: b"1"}
+    assert redis.hgetall(shard_key(0, CHANGED)) == {b"1800000000": b"1", b"1799999991": b"1"}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_record_from_outside_the_history_counts_at_its_border(
     redis: Redis, commit: Commit, at: float, second: int
 ) -> None:
     commit(count([record(at=at)]))
-    assert redis.hkeys(CHANGED) == [str(second).encode()]
+    assert redis.hkeys(shard_key(0, CHANGED)) == [str(second).encode()]
 
 
 def test_errors_are_counted_by_group_and_kept_with_their_place(redis: Redis, commit: Commit) -> None:
@@ -129,4 +131,4 @@ def test_a_large_batch_gives_few_changes() -> None:
 def test_what_a_scan_found_is_counted_now(redis: Redis, commit: Commit) -> None:
     commit(count_scanned("nginx", "Timeout", 3, NOW))
     assert totals(redis) == {'scan_errors_total{error_type="Timeout",source="nginx"}': 3}
-    assert redis.hkeys(CHANGED) == [b"1800000000"]
+    assert redis.hkeys(shard_key(0, CHANGED)) == [b"1800000000"]

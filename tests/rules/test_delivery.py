@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from logging_core.stream import Keys, append
+from logging_core.stream import Keys, append, shard_key
 from rules.delivery import COUNTED, LATE, LOOK_EVERY, DeliverySeries, count_stall, stalls
 from rules.engine import evaluate
 from rules.loader import load_rules
@@ -41,10 +41,10 @@ def test_what_was_refused_is_counted_once_and_told(redis: Redis, times: Iterator
     report(redis, refused__buffer_full=3)
     series.update(next(times))
     series.update(next(times))
-    assert redis.hget(TOTAL, REFUSED) == b"3"
+    assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"3"
     report(redis, refused__buffer_full=5)
     series.update(now := next(times))
-    assert redis.hget(TOTAL, REFUSED) == b"5"
+    assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"5"
     assert firing(redis, now)["RecordsRefused"].startswith("Log records are refused (buffer_full): ")
 
 
@@ -52,7 +52,7 @@ def test_another_process_goes_on_where_the_last_one_was(redis: Redis, times: Ite
     report(redis, refused__buffer_full=3)
     DeliverySeries(redis).update(next(times))
     DeliverySeries(redis).update(next(times))
-    assert redis.hget(TOTAL, REFUSED) == b"3"
+    assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"3"
 
 
 def test_two_that_look_at_once_count_once(redis: Redis, times: Iterator[float], monkeypatch) -> None:
@@ -67,7 +67,7 @@ def test_two_that_look_at_once_count_once(redis: Redis, times: Iterator[float], 
     with monkeypatch.context() as patched:
         patched.setattr(redis, "hgetall", lambda key: overtaken(key) if key == COUNTED else real(key))
         slow.update(next(times))
-    assert redis.hget(TOTAL, REFUSED) == b"3"
+    assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"3"
     quick._redis.close()
 
 
@@ -80,7 +80,7 @@ def test_the_account_is_not_looked_at_more_than_once_a_second(redis: Redis) -> N
     series.update(NOW)
     report(redis, refused__buffer_full=3)
     series.update(NOW + LOOK_EVERY / 2)
-    assert not redis.hexists(TOTAL, REFUSED)
+    assert not redis.hexists(shard_key(0, TOTAL), REFUSED)
 
 
 def test_what_is_missing_or_lost_or_dropped_is_told_apart(redis: Redis, times: Iterator[float]) -> None:
@@ -94,7 +94,7 @@ def test_a_number_that_goes_back_and_comes_again_is_no_growth(redis: Redis, time
     for number in (3, 1, 3):
         report(redis, refused__buffer_full=number)
         series.update(next(times))
-    assert redis.hget(TOTAL, REFUSED) == b"3"
+    assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"3"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@ from collections.abc import Callable, Sequence
 
 from redis import Redis
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules.error_groups import EXPIRY, GROUP, GROUPS, ErrorGroup, ErrorGroups, Place, Sighting, changes, prune
 from rules.fingerprint import Group
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 Commit = Callable[[Sequence[Change]], None]
 
@@ -43,7 +45,7 @@ def test_the_largest_groups_come_first(redis: Redis, commit: Commit) -> None:
 
 def test_a_group_that_is_gone_is_none(redis: Redis, commit: Commit) -> None:
     commit(changes(TIMEOUT, Sighting(1.0, 1.0, "", Place("f", 0))))
-    redis.delete(f"{GROUP}{TIMEOUT.id}")
+    redis.delete(shard_key(0, GROUP + TIMEOUT.id))
     assert ErrorGroups(redis).get(TIMEOUT.id) is None
     assert ErrorGroups(redis).top(5) == []
 
@@ -59,7 +61,7 @@ def test_a_group_of_which_nothing_came_for_a_week_leaves_the_index(redis: Redis,
     commit(changes(TIMEOUT, Sighting(1.0, 1.0, "", Place("f", 0))))
     commit(changes(LOOKUP, Sighting(1.0, 2.5, "", Place("f", 0))))
     assert prune(redis, EXPIRY + 1) == 1
-    assert redis.hkeys(GROUPS) == [LOOKUP.id.encode()]
+    assert redis.hkeys(shard_key(0, GROUPS)) == [LOOKUP.id.encode()]
 
 
 def test_a_place_that_is_not_known_says_nothing() -> None:

@@ -9,6 +9,9 @@ from redis import Redis
 from logging_core.stream import Change
 from rules.positions import Position, Positions, opened
 from rules.siblings import siblings
+from tests.servers import memory_limit
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def test_looking_at_an_idle_file_renews_all_expiries(positions: Positions, log: 
     old = log.with_name("app.log.1")
     old.write_bytes(b"line\n")
     advance(positions, old, 5)
-    keys = redis.keys("tocsin:scan:*")
+    keys = list(redis.scan_iter("tocsin:{0}:scan:*"))
     assert len(keys) == 3
     for key in keys:
         redis.expire(key, 5)
@@ -176,22 +179,31 @@ def test_looking_at_an_idle_file_renews_all_expiries(positions: Positions, log: 
 def test_of_two_scans_at_one_position_only_one_moves_it_and_counts(
     positions: Positions, log: Path, redis: Redis
 ) -> None:
-    change = (Change("add", "tocsin:scan:events", "Timeout", 1),)
+    change = (Change("add", "scan:events", "Timeout", 1),)
     with opened(str(log)) as fd:
         position = positions.resume(fd, str(log))
         assert positions.advance(fd, position, 6, cut=False, changes=change)
         assert positions.advance(fd, position, 6, cut=False, changes=change) is None
-    assert redis.hgetall("tocsin:scan:events") == {b"Timeout": b"1"}
+    assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"1"}
+
+
+def test_at_the_memory_limit_positions_move_and_errors_are_counted(
+    positions: Positions, log: Path, redis: Redis
+) -> None:
+    change = (Change("add", "scan:events", "Timeout", 1),)
+    with memory_limit(redis):
+        assert advance(positions, log, 6, change)
+    assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"1"}
 
 
 def test_all_kinds_of_changes_are_applied(positions: Positions, log: Path, redis: Redis) -> None:
-    redis.hset("tocsin:test", mapping={"add": 1, "set": 1, "once": 1, "min": 5, "max": 5, "less": 5, "more": 5})
+    redis.hset("tocsin:{0}:test", mapping={"add": 1, "set": 1, "once": 1, "min": 5, "max": 5, "less": 5, "more": 5})
     wanted = [("add", "add", 2), ("set", "set", 7), ("once", "once", 7), ("min", "min", 7), ("max", "max", 7)]
     wanted += [("min", "less", 3), ("max", "more", 3), ("min", "new", 9), ("once", "first", "text")]
-    advance(positions, log, 6, tuple(Change(op, "tocsin:test", field, value, 60) for op, field, value in wanted))
+    advance(positions, log, 6, tuple(Change(op, "test", field, value, 60) for op, field, value in wanted))
     expected = b"add 3 set 7 once 1 min 5 max 7 less 3 more 5 new 9 first text".split()
-    assert redis.hgetall("tocsin:test") == dict(zip(expected[::2], expected[1::2], strict=True))
-    assert 0 < redis.ttl("tocsin:test") <= 60
+    assert redis.hgetall("tocsin:{0}:test") == dict(zip(expected[::2], expected[1::2], strict=True))
+    assert 0 < redis.ttl("tocsin:{0}:test") <= 60
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:

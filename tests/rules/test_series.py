@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules.matcher import Matcher, MatchOp
 from rules.promql.functions import increase, rate
 from rules.promql.values import NAME, Run
@@ -24,6 +24,8 @@ from rules.series import (
     series_labels,
     series_text,
 )
+
+ON_EVERY_REDIS = True  # see tests/conftest.py
 
 Commit = Callable[[Sequence[Change]], None]
 
@@ -116,7 +118,7 @@ def test_a_reader_asks_only_for_the_seconds_that_changed(redis: Redis, commit: C
     reader = SeriesReader(redis)
     reader.window(NOW, 600)
     commit(growth({(X, NOW): 1}))
-    redis.delete(f"{SECOND}{NOW - 1}")
+    redis.delete(shard_key(0, f"{SECOND}{NOW - 1}"))
     assert read(reader, NOW, at=NOW - 2) == {"1": 1}
 
 
@@ -124,7 +126,7 @@ def test_growth_before_the_history_is_in_the_total(redis: Redis, commit: Commit)
     commit(growth({(X, NOW - 1000): 5, (X, NOW): 1}))
     assert read(SeriesReader(redis), NOW, at=NOW - 1) == {"1": 5}
     old = SeriesReader(redis)
-    redis.delete(CHANGED)
+    redis.delete(shard_key(0, CHANGED))
     assert read(old, NOW + 10_000) == {"1": 6}
 
 
@@ -141,7 +143,7 @@ def test_a_redis_that_came_back_empty_is_read_anew(redis: Redis, commit: Commit)
     commit(growth({(X, NOW): 3}))
     reader = SeriesReader(redis)
     assert read(reader, NOW) == {"1": 6}
-    redis.delete(*redis.keys("tocsin:{0}:series:*"))
+    redis.delete(*redis.scan_iter("tocsin:{0}:series:*"))
     commit(growth({('a_total{x="2"}', NOW): 1}))
     assert read(reader, NOW) == {"2": 1}
 
@@ -156,7 +158,7 @@ def test_other_labels_are_matched(redis: Redis, commit: Commit) -> None:
 def test_seconds_beyond_the_history_are_pruned(redis: Redis, commit: Commit) -> None:
     commit(growth({(X, NOW - 3600): 1, (X, NOW): 1}))
     assert prune(redis, NOW) == 1
-    assert redis.hkeys(CHANGED) == [str(NOW).encode()]
+    assert redis.hkeys(shard_key(0, CHANGED)) == [str(NOW).encode()]
 
 
 def test_a_series_that_has_not_grown_for_a_week_is_forgotten_everywhere(redis: Redis, commit: Commit) -> None:
@@ -170,7 +172,7 @@ def test_a_series_that_has_not_grown_for_a_week_is_forgotten_everywhere(redis: R
     assert read(reader, later - 1) == {"1": 3, "2": 1}
     prune(redis, later)
     assert read(reader, later) == read(SeriesReader(redis), later) == {"2": 1}
-    assert [redis.hkeys(key) for key in (TOTAL, BORN, GROWN)] == [[other.encode()]] * 3
+    assert [redis.hkeys(shard_key(0, name)) for name in (TOTAL, BORN, GROWN)] == [[other.encode()]] * 3
 
 
 def test_a_series_that_was_forgotten_begins_anew(redis: Redis, commit: Commit) -> None:
@@ -187,9 +189,9 @@ def test_a_series_that_was_forgotten_begins_anew(redis: Redis, commit: Commit) -
 def test_many_idle_series_are_forgotten_in_one_go(redis: Redis, commit: Commit) -> None:
     commit(growth({(f'a_total{{x="{number}"}}', NOW): 1 for number in range(2500)}))
     prune(redis, NOW + IDLE_EXPIRY)
-    assert not redis.exists(TOTAL, BORN, GROWN)
+    assert not redis.exists(*(shard_key(0, name) for name in (TOTAL, BORN, GROWN)))
 
 
 def test_a_second_expires(redis: Redis, commit: Commit) -> None:
     commit(growth({(X, NOW): 1}))
-    assert redis.ttl(f"{SECOND}{NOW}") == pytest.approx(3900, abs=5)
+    assert redis.ttl(shard_key(0, f"{SECOND}{NOW}")) == pytest.approx(3900, abs=5)

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules.series import growth, series_text
 from tasks import dispatch, evaluate, settings, wiring
 from tasks.app import app
@@ -88,9 +88,9 @@ def count_errors(redis) -> Callable[..., list[Change]]:
         changes = growth({(series_text("log_errors_total", labels), int(wiring.now())): number})
         for change in changes:
             if change.op == "min":
-                redis.hsetnx(change.key, change.field, change.value)
+                redis.hsetnx(shard_key(0, change.key), change.field, change.value)
             else:
-                redis.hincrbyfloat(change.key, change.field, float(change.value))
+                redis.hincrbyfloat(shard_key(0, change.key), change.field, float(change.value))
         return changes
 
     return count

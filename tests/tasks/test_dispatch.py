@@ -20,7 +20,7 @@ def test_the_sweep_wakes_evaluation_when_a_pending_alert_has_held(redis):
 
 
 def test_the_sweep_sends_one_worker_for_what_is_due(redis):
-    redis.zadd("tocsin:alerts:due", {"past": 1_000_000_000, "future": 4_000_000_000})
+    redis.zadd("tocsin:{alerts}:due", {"past": 1_000_000_000, "future": 4_000_000_000})
     sweep()
     sweep()
     assert redis.llen("tocsin:celery:notify") == 1

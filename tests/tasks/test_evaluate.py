@@ -6,7 +6,7 @@ import pytest
 from alerts.evaluation import AT, FAILURES, LAST, LOCK, WANTED
 from alerts.model import State
 from alerts.store import AlertStore
-from logging_core.stream import Change
+from logging_core.stream import Change, shard_key
 from rules import error_groups
 from rules.error_groups import Place, Sighting
 from rules.fingerprint import Group
@@ -51,7 +51,7 @@ def test_the_first_error_of_a_new_group_fires_with_the_line_behind_it(redis, con
     assert (alert.name, alert.state, alert.labels["error_type"]) == ("NewErrorGroup", State.FIRING, "ValueError")
     assert alert.evidence == "shop/app.log:120\nbad 17"
     assert alert.told == ("ops/email/0", "ops/slack/0")
-    assert redis.zcard("tocsin:alerts:due") == 2
+    assert redis.zcard("tocsin:{alerts}:due") == 2
     assert redis.llen("tocsin:celery:notify") == 2
     assert {name: float(redis.hget(LAST, name)) for name in ("rules", "alerts_firing")} == {
         "rules": 10,
@@ -76,7 +76,7 @@ def test_evidence_whose_place_is_not_known_is_the_line_alone(redis, configured, 
     configured(alertmanager=alertmanager)
     group = Group("abc", "shop", "ValueError", "bad *")
     for change in error_groups.changes(group, Sighting(1.0, 1.0, "bad 17", Place("shop/app.log", -1))):
-        redis.hset(change.key, change.field, change.value)
+        redis.hset(shard_key(0, change.key), change.field, change.value)
     count_errors(1, service="shop", error_type="ValueError", group="abc")
     evaluate()
     (alert,) = AlertStore(redis).alerts().values()
@@ -90,11 +90,11 @@ def test_what_keeps_firing_is_told_once_and_its_end_to_those_who_ask(
     count_errors(1, service="shop")
     evaluate()
     evaluate()
-    assert redis.zcard("tocsin:alerts:due") == 2
+    assert redis.zcard("tocsin:{alerts}:due") == 2
     count_errors(5, service="shop")
     evaluate()
     assert alerts()["FewErrors"].state is State.RESOLVED
-    assert redis.zcard("tocsin:alerts:due") == 3  # Slack alone asks for the end
+    assert redis.zcard("tocsin:{alerts}:due") == 3  # Slack alone asks for the end
 
 
 def test_a_rule_that_fails_keeps_its_alerts_and_stops_no_other(redis, configured, count_errors, alerts, caplog):
@@ -119,7 +119,7 @@ def test_a_pending_alert_says_when_it_wants_to_be_looked_at_again(redis, configu
     pending = alerts()["FewErrors"]
     assert pending.state is State.PENDING
     assert float(redis.get(AT)) == pending.active_at + 30
-    assert not redis.exists("tocsin:alerts:due")
+    assert not redis.exists("tocsin:{alerts}:due")
 
 
 def test_nothing_is_done_while_another_evaluates(redis, configured, count_errors, alerts):
@@ -142,7 +142,7 @@ def test_a_round_answers_the_flag_and_leaves_no_lock(redis, configured):
 
 def test_a_commit_wakes_evaluation_once_and_only_for_what_a_rule_reads(redis, configured, count_errors):
     configured(rules=FEW)
-    wake_for(redis, [Change("add", "tocsin:{0}:series:total", 'log_records_total{service="shop"}', 1, 0)])
+    wake_for(redis, [Change("add", "series:total", 'log_records_total{service="shop"}', 1, 0)])
     assert redis.llen(QUEUE) == 0
     changes = count_errors(1, service="shop")
     wake_for(redis, changes)
@@ -165,7 +165,7 @@ def test_a_value_beyond_all_numbers_is_kept_and_told(redis, configured, alertman
     for _ in range(3):
         evaluate()
     assert alerts()["FewErrors"].value == math.inf
-    assert redis.zcard("tocsin:alerts:due") == 2
+    assert redis.zcard("tocsin:{alerts}:due") == 2
 
 
 def test_a_broker_that_is_away_ends_nothing_and_the_next_commit_asks_anew(

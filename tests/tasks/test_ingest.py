@@ -17,11 +17,11 @@ from redis import Redis
 from alerts.evaluation import WANTED
 from logging_core.account import account
 from logging_core.files import FileStore
-from logging_core.journal import Journal, evict, exclusive
+from logging_core.journal import Journal, evict, exclusive, place
 from logging_core.overflow import Policy
 from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
-from logging_core.stream import Keys, Shard, append
+from logging_core.stream import Keys, Shard, append, shard_key
 from rules import delivery
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError
@@ -84,7 +84,7 @@ def numbers(log_dir: Path, name: str = "shop/app.log") -> list[int]:
 
 
 def counted(redis: Redis) -> Counter[str]:
-    totals: Any = redis.hgetall(TOTAL)
+    totals: Any = redis.hgetall(shard_key(0, TOTAL))
     sums: Counter[str] = Counter()
     for text, total in totals.items():
         sums[text.decode().partition("{")[0]] += int(total)
@@ -205,17 +205,17 @@ def test_the_task_leaves_a_successor_and_frees_lease_and_lock(
     send(redis, 1, 3)
     ingest.ingest.run()
     assert numbers(configured.log_dir) == [1, 2, 3]
-    assert redis.llen("tocsin:celery:ingest") == 1
+    assert redis.llen(f"tocsin:celery:{ingest.queue_of(place(configured.log_dir))}") == 1
     assert redis.get(Keys().lease) is None
     ingest.ingest.run()
 
 
 def test_the_task_does_nothing_where_another_host_writes(redis: Redis, configured: settings.Settings) -> None:
-    redis.set(Keys().lease, "other|other:1", px=60_000)
+    redis.set(Keys().lease, "other|there|other:1", px=60_000)
     send(redis, 1, 3)
     ingest.ingest.run()
     assert not (configured.log_dir / "shop").exists()
-    assert redis.llen("tocsin:celery:ingest") == 0
+    assert redis.keys("tocsin:celery:ingest*") == []
 
 
 @pytest.mark.parametrize("error", [{"message": None}, {"message": {"a": 1}}, "text", 5, {"type": 7, "stack": []}])

@@ -10,8 +10,8 @@ from tasks.email_tasks import send_alert_email
 from tasks.evaluate import evaluate
 from tasks.notification_tasks import deliver, send_error_alert
 
-DUE = "tocsin:alerts:due"
-HOLD = "tocsin:alerts:hold:ops/slack/0"
+DUE = "tocsin:{alerts}:due"
+HOLD = "tocsin:{alerts}:hold:ops/slack/0"
 FEW = "groups: [{name: test, rules: [{alert: FewErrors, expr: sum by (service) (log_errors_total) < 3}]}]\n"
 ONLY_MAIL = "route: {{receiver: ops}}\nreceivers: [{{name: ops, email_configs: [{}]}}]\n"
 ONLY_SLACK = "route: {{receiver: ops}}\nreceivers: [{{name: ops, slack_configs: [{{api_url: '{}'}}]}}]\n"
@@ -24,7 +24,7 @@ def ids(redis):
 
 @pytest.fixture
 def log(redis):
-    return lambda: [entry for _, entry in redis.xrange("tocsin:alerts:log")]
+    return lambda: [entry for _, entry in redis.xrange("tocsin:{alerts}:log")]
 
 
 @pytest.fixture

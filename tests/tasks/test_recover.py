@@ -9,6 +9,7 @@ from redis import Redis
 
 from alerts.notification import Notification
 from alerts.stored import decode
+from logging_core.stream import shard_key
 from recovery import due
 from recovery.guard import Guard
 from recovery.journal import Journal
@@ -40,7 +41,7 @@ def fill(folder: Path, files: int = 20) -> None:
 
 def queue(redis: Redis, target: str) -> None:
     for change in due.changes(Plan(CAUSE, (Step("clean_cache", target, CAUSE),))):
-        redis.hsetnx(change.key, change.field, change.value)
+        redis.hsetnx(shard_key(0, change.key), change.field, change.value)
 
 
 def test_a_full_folder_is_cleaned_and_the_step_struck_off(redis: Redis, cache: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_step_whose_attempt_was_killed_stays_due_until_it_is_decided(redis: Re
     recover()
     assert not due.is_empty(redis)
     assert Journal(redis).refusals() == {}
-    redis.delete("tocsin:recovery:running:thumbs")  # its lease has run out
+    redis.delete("tocsin:{recovery}:running:thumbs")  # its lease has run out
     recover()
     assert Journal(redis).outcomes() == {Outcome.HEALED: 1}
     assert due.is_empty(redis)
@@ -98,7 +99,7 @@ def test_what_was_not_healed_is_told_to_people(redis: Redis, cache: Path, monkey
     queue(redis, "thumbs")
     recover()
     dispatch.routed_receivers.cache_clear()
-    (body,) = (redis.get(key) for key in redis.scan_iter("tocsin:alerts:notification:*"))
+    (body,) = (redis.get(key) for key in redis.scan_iter("tocsin:{alerts}:notification:*"))
     (alert,) = decode(body, Notification).alerts
     assert (alert.name, alert.labels["target"], alert.labels["outcome"]) == (
         "RecoveryFailed",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from logging_core.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
 from tasks import scan as scanning
@@ -37,7 +38,7 @@ def run(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
 def scanner_of(redis: Redis, recovery: RecoverySettings, sources: list[ScanSource], budget: float = 8) -> Scan:
     def run() -> dict[str, int]:
         LogScan(redis, recovery, time.monotonic() + budget).run(sources)
-        return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:scan:events").items()}
+        return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:{0}:scan:events").items()}
 
     return run
 
@@ -176,7 +177,7 @@ def test_a_file_of_two_sources_counts_for_both(redis: Redis, recovery: RecoveryS
     run()
     append(tmp_path / "app.log", TIMED_OUT)
     run()
-    assert {text.decode().rpartition("=")[2] for text in redis.hkeys(TOTAL)} == {'"one"}', '"two"}'}
+    assert {text.decode().rpartition("=")[2] for text in redis.hkeys(shard_key(0, TOTAL))} == {'"one"}', '"two"}'}
 
 
 def test_a_backlog_in_one_file_does_not_starve_the_others(
@@ -217,14 +218,14 @@ def test_a_scan_out_of_time_goes_on_next_time(redis: Redis, run: Scan, tmp_path:
     append(tmp_path / "app.log", TIMED_OUT)
     source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
     LogScan(redis, recovery, time.monotonic()).run([source])
-    assert not redis.exists("tocsin:scan:events")
+    assert not redis.exists("tocsin:{0}:scan:events")
     assert run() == {"Timeout": 1}
 
 
 def test_errors_are_counted_in_a_series(redis: Redis, run: Scan, tmp_path: Path) -> None:
     append(tmp_path / "app.log", TIMED_OUT * 3)
     run()
-    assert redis.hgetall(TOTAL) == {b'scan_errors_total{error_type="Timeout",source="shop"}': b"3"}
+    assert redis.hgetall(shard_key(0, TOTAL)) == {b'scan_errors_total{error_type="Timeout",source="shop"}': b"3"}
 
 
 def test_ten_thousand_identical_errors_ask_for_one_step(redis: Redis, run: Scan, tmp_path: Path) -> None:
@@ -271,4 +272,4 @@ def test_two_scans_never_run_at_once(redis: Redis, tmp_path: Path) -> None:
     append(tmp_path / "app.log", TIMED_OUT)
     with wiring.redis_client().lock(scanning.LOCK, timeout=20):
         scan()
-    assert not redis.exists("tocsin:scan:events")
+    assert not redis.exists("tocsin:{0}:scan:events")

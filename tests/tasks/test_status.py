@@ -15,7 +15,10 @@ def test_an_empty_redis_has_a_status(redis):
 def test_ages_are_told_by_redis_clock(redis):
     seconds, _ = redis.time()
     redis.set(schedule.TICK_KEY, seconds - 60)
-    redis.hset("tocsin:evaluate:last", mapping={"at": seconds - 30, "duration_ms": 1.5, "rules": 3, "alerts_firing": 2})
+    redis.hset(
+        "tocsin:{alerts}:evaluate:last",
+        mapping={"at": seconds - 30, "duration_ms": 1.5, "rules": 3, "alerts_firing": 2},
+    )
     now = status.gather(redis)
     assert 60 <= now.beat_tick_age < 70
     assert 30 <= now.evaluation.age < 40
@@ -43,8 +46,8 @@ def test_a_tick_of_the_future_is_now(redis):
 
 
 def test_a_status_is_json(redis):
-    redis.hset("tocsin:scan:events", mapping={"Timeout": 2, "DiskSpace": 1})
-    redis.hset("tocsin:recovery:outcomes", "healed", 1)
+    redis.hset("tocsin:{0}:scan:events", mapping={"Timeout": 2, "DiskSpace": 1})
+    redis.hset("tocsin:{recovery}:outcomes", "healed", 1)
     plain = json.loads(json.dumps(status.gather(redis).as_dict()))
     assert plain["scan"] == {"events": {"DiskSpace": 1, "Timeout": 2}}
     assert plain["recovery"] == {"healed": 1}

@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from logging_core import stream
+from logging_core.connection import connect, servers
 from logging_core.journal import Journal
 from tasks import canary, heartbeat, schedule
 from tasks import settings as tasks_settings
@@ -124,20 +125,50 @@ def test_a_redis_that_is_nearly_full(told, redis, set_up):
 def test_a_redis_that_does_not_say_how_it_is_set_up_is_not_blamed(well, settings, redis):
     redis.acl_setuser("hosted", enabled=True, nopass=True, keys="*", commands=["+@all", "-config"])
     user = redis_py.Redis.from_url(os.environ["REDIS_URL"], username="hosted", password="any", protocol=2)
-    assert gather(settings, user).answers.server.persistent is True
+    assert gather(settings, user).answers.servers["Redis"].persistent is True
     assert facts._takes_snapshots(user) is None
     user.close()
     redis.acl_deluser("hosted")
-    silent = dataclasses.replace(well.answers.server, eviction=None, persistent=None)
-    assert _of_answers(well, settings, server=silent) == []
+    silent = dataclasses.replace(well.answers.servers["Redis"], eviction=None, persistent=None)
+    assert _of_answers(well, settings, servers={"Redis": silent}) == []
+
+
+def test_of_a_cluster_each_master_is_looked_at(settings, redis_cluster, worker):
+    cluster = connect(redis_cluster, connect_timeout=1, timeout=5)
+    cluster.flushall()
+    (name, spoilt), *_ = servers(cluster).items()
+    spoilt.config_set("appendonly", "no")
+    try:
+        told = [str(finding) for finding in findings(gather(settings, cluster), settings)]
+        assert sorted(gather(settings, cluster).answers.servers) == sorted(
+            f"Redis at {each}" for each in servers(cluster)
+        )
+    finally:
+        spoilt.config_set("appendonly", "yes")
+    about_servers = [each for each in told if "appendonly" in each or "maxmemory" in each]
+    assert about_servers == [
+        f"error: Redis at {name} keeps nothing on disk: its restart loses records; set its appendonly yes"
+    ]
+
+
+@pytest.mark.parametrize("arrangement", ["redis_cluster", "redis_sentinel"])
+def test_a_redis_of_several_servers_is_no_trouble(settings, arrangement, request):
+    client = connect(request.getfixturevalue(arrangement), connect_timeout=1, timeout=5)
+    client.flushall()
+    answers = gather(settings, client).answers
+    assert all(server.persistent and server.eviction == "noeviction" for server in answers.servers.values())
+    assert abs(answers.clock_apart) < 1
+    assert (answers.status.delivery.accepted, answers.status.workers) == (0, ())
+    assert answers.status.redis.used_memory > 0
+    assert answers.leases == []
 
 
 @pytest.mark.parametrize(("version", "found"), [((6, 0), True), ((5, 9), True), ((6, 2), False), ((7, 0), False)])
 def test_a_redis_that_is_too_old(well, settings, version, found):
-    server = dataclasses.replace(well.answers.server, version=version)
+    server = dataclasses.replace(well.answers.servers["Redis"], version=version)
     shown = ".".join(map(str, version))
     wanted = [f"error: Redis is version {shown}; use 6.2 or newer, or Valkey"] if found else []
-    assert _of_answers(well, settings, server=server) == wanted
+    assert _of_answers(well, settings, servers={"Redis": server}) == wanted
 
 
 def test_a_redis_that_is_away(settings):
