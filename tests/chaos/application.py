@@ -52,9 +52,7 @@ class Options:
 class Tally:
     """What one process saw."""
 
-    slowest: float = (
-        0.0  #: seconds, of a call, without those in which the machine ran others though its thread could run
-    )
+    slowest: float = 0.0  #: seconds of a call, less those in which its thread could have run, and had no core
     raised: list[str] = field(default_factory=list)
 
 

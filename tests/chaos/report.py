@@ -27,8 +27,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table)
     console.print(
         "Lost and twice: by the files against the ledgers that the applications keep, never by Tocsin's own word; its "
-        "account is compared with both, all the while. Every line of the files must be whole. The slowest call is without "
-        "the time in which its thread could have run and the machine ran others."
+        "account is compared with both, all the while. Every line of the files must be whole. The slowest call is "
+        "without the time in which its thread could have run, and the machine ran others."
     )
     for row in rows:
         for reason in row.why:
