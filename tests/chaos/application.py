@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ class Options:
 class Tally:
     """What one process saw."""
 
-    slowest: float = 0.0  #: seconds
+    slowest: float = 0.0  #: seconds of a call
+    slowest_own: float = 0.0  #: less those in which its thread could have run, and had no core
     raised: list[str] = field(default_factory=list)
 
 
@@ -87,7 +88,7 @@ class Application:
         flushed = self.handler.flush(90, written=True)
         self.handler.close()
         stats = self.handler.stats()
-        result = {"slowest": self.tally.slowest, "raised": self.tally.raised, "flushed": flushed, **stats}
+        result = {**asdict(self.tally), "flushed": flushed, **stats}
         (self.ledger / f"{os.getpid()}.result").write_text(json.dumps(result))
 
     def fork(self, number: int, *, abrupt: bool) -> None:
@@ -142,13 +143,25 @@ class Application:
     def _accepts(self, call: Callable[..., object], *arguments: Any, **named: Any) -> bool:
         """Make a call that logs one record; whether it was accepted."""
         _last.accepted = False
-        began = time.perf_counter()
+        began, kept = time.perf_counter(), _kept_waiting()
         try:
             call(*arguments, **named)
         except BaseException as error:  # noqa: BLE001  # the very thing that must not happen
             self.tally.raised.append(repr(error))
-        self.tally.slowest = max(self.tally.slowest, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self.tally.slowest = max(self.tally.slowest, took)
+        if took > self.tally.slowest_own:
+            self.tally.slowest_own = max(self.tally.slowest_own, took - (_kept_waiting() - kept))
         return bool(_last.accepted)
+
+
+def _kept_waiting() -> float:
+    """Seconds that this thread could have run in, and had no core."""
+    try:
+        with Path("/proc/thread-self/schedstat").open() as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9
+    except FileNotFoundError:  # a kernel that does not tell
+        return 0.0
 
 
 def _id(pid: int, thread: int, number: int) -> str:

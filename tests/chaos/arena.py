@@ -47,7 +47,8 @@ class Findings:
     refused: int = 0
     lost: int = 0
     duplicated: int = 0
-    slowest_ms: float = 0.0
+    slowest_ms: float = 0.0  #: a call
+    slowest_own_ms: float = 0.0  #: less the time in which its thread could have run, and the machine ran others
     back_s: float | None = None
     alert_s: float | None = None  #: from the fault's beginning
     problems: list[str] = field(default_factory=list)
@@ -278,6 +279,7 @@ class Arena:
             lost=len(ledger.keys() - arrived.keys()),
             duplicated=sum(number - 1 for number in (*arrived.values(), *errors.values())),
             slowest_ms=max((result["slowest"] for result in results), default=0.0) * 1000,
+            slowest_own_ms=max((result["slowest_own"] for result in results), default=0.0) * 1000,
             back_s=self._back,
             alert_s=self._alert,
             problems=[*self.problems, *dict.fromkeys(self._witness.problems[:5])],

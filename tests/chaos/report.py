@@ -27,7 +27,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table)
     console.print(
         "Lost and twice: by the files against the ledgers that the applications keep, never by Tocsin's own word; its "
-        "account is compared with both, all the while. Every line of the files must be whole."
+        "account is compared with both, all the while. Every line of the files must be whole. The slowest call is "
+        "without the time in which its thread could have run, and the machine ran others; with it in brackets."
     )
     for row in rows:
         for reason in row.why:
@@ -38,7 +39,7 @@ def _cells(row: Row) -> Sequence[str]:
     found = row.findings
     counts = (found.accepted, found.lost, found.duplicated, found.refused)
     times = (_seconds(found.back_s), _seconds(found.alert_s))
-    numbers = [*(f"{count:,}" for count in counts), f"{found.slowest_ms:.1f} ms", *times]
+    numbers = [*(f"{count:,}" for count in counts), f"{found.slowest_own_ms:.1f} ({found.slowest_ms:.0f}) ms", *times]
     return [*([""] * len(numbers) if row.held is None else numbers), HELD[row.held], f"{row.seconds:.0f} s"]
 
 

@@ -140,12 +140,12 @@ def _kept(logs: Path, name: str) -> Path:
 
 def _broken(scenario: Scenario, findings: Findings, *, quick: bool) -> list[str]:
     """The limits that were passed; of time only in full, where the machine is ours."""
-    slow = scenario.slowest_ms is not None and findings.slowest_ms > scenario.slowest_ms
+    slow = scenario.slowest_ms is not None and findings.slowest_own_ms > scenario.slowest_ms
     late = scenario.back_s is not None and (findings.back_s is None or findings.back_s > scenario.back_s)
     wrong = {
         f"{findings.lost} records lost": findings.lost > 0,
         f"{findings.duplicated} records twice": findings.duplicated > 0,
-        f"a call took {findings.slowest_ms:.0f} ms": slow and not quick,
+        f"a call took {findings.slowest_own_ms:.0f} ms": slow and not quick,
         f"{scenario.alert} did not fire": scenario.alert is not None and findings.alert_s is None,
         f"back after {findings.back_s} s": late and not quick,
     }

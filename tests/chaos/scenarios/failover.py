@@ -72,7 +72,14 @@ def _servers(arena: Arena) -> Sentinels:
 
 SCENARIOS = (
     Scenario(
-        "failover to a replica", promoted, quick=False, fresh=True, opening=watched_over, slowest_ms=50, back_s=10
+        "failover to a replica",
+        promoted,
+        quick=False,
+        fresh=True,
+        opening=watched_over,
+        slowest_ms=50,
+        beside=True,
+        back_s=10,
     ),
     Scenario(
         "failover while the master is frozen",
@@ -81,9 +88,16 @@ SCENARIOS = (
         fresh=True,
         opening=watched_over,
         slowest_ms=50,
+        beside=True,
         back_s=10,
     ),
     Scenario(
-        "failover to a replica that lags behind", behind, fresh=True, opening=watched_over, slowest_ms=50, back_s=10
+        "failover to a replica that lags behind",
+        behind,
+        fresh=True,
+        opening=watched_over,
+        slowest_ms=50,
+        beside=True,
+        back_s=10,
     ),
 )

@@ -50,5 +50,7 @@ def _delivered(stack: ChaosStack) -> bool:
 
 
 SCENARIOS = (
-    Scenario("a node of a cluster killed", killed, fresh=True, opening=on_a_cluster, slowest_ms=50, back_s=10),
+    Scenario(
+        "a node of a cluster killed", killed, fresh=True, opening=on_a_cluster, slowest_ms=50, beside=True, back_s=10
+    ),
 )
