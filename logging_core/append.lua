@@ -29,14 +29,17 @@ for i = 9, #ARGV, 2 do
   fields[#fields + 1] = older and known[3] or ARGV[i + 1]
 end
 if sends and status == 'ok' then
-  local entry = {'producer', ARGV[1], 'first', ARGV[2], 'count', ARGV[3], 'service', ARGV[7], 'body', ARGV[4]}
+  -- What waits is counted with the gap before it, which belongs to nothing else until the writer has seen it.
+  local waits = first + count - 1 - appended
+  local entry = {'producer', ARGV[1], 'first', ARGV[2], 'count', ARGV[3], 'service', ARGV[7], 'body', ARGV[4],
+    'waits', waits}
   if ARGV[8] ~= '' then
     entry[#entry + 1] = 'gaps'
     entry[#entry + 1] = ARGV[8]
   end
   redis.call('XADD', KEYS[1], '*', unpack(entry))
   redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[4])
-  redis.call('HINCRBY', KEYS[2], 'records', count)
+  redis.call('HINCRBY', KEYS[2], 'records', waits)
   appended = first + count - 1
   fields[#fields + 1] = 'appended'
   fields[#fields + 1] = appended

@@ -129,7 +129,8 @@ def _file_name(text: str) -> str:
 
 def shown(url: str) -> str:
     """A URL, or several with semicolons between them, for people: without what may be a password."""
-    return ";".join(re.sub(r"://([^:/@]*)(:?).*@", _hidden, each) for each in url.split(";"))
+    plain = (re.sub(r"://([^:/@]*)(:?).*@", _hidden, each) for each in url.split(";"))
+    return ";".join(re.sub(r"([?&](?:username|password)=)[^&#]*", r"\1**", each) for each in plain)
 
 
 def _hidden(found: re.Match[str]) -> str:

@@ -127,21 +127,11 @@ class State:
 
         With `left`, without what was never committed of that version of the shard.
         """
-        state, size, bad, offset = cls(), 0, 0, 0
-        records: list[dict[str, Any]] = []
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return state, 0
-        for line in data.splitlines(keepends=True):
-            checksum, _, body = line.partition(b" ")
-            offset += len(line)
-            if not body.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
-                bad += 1
-                continue
-            records.append(orjson.loads(body))
-            size, state.spoilt = offset, bad
-        for record in _without_tail(records, left):
+        state = cls()
+        records, size, state.spoilt = _records(path)
+        tail = _tail(records, left)
+        # What they say of files that were new to us stays.
+        for record in (*records[:tail], *(each for each in records[tail:] if "version" not in each)):
             state.add(
                 {name: (inode, length, head) for name, (inode, length, head) in record["files"].items()},
                 {id_: (last, at) for id_, (last, at) in record["producers"].items()},
@@ -178,14 +168,38 @@ class State:
         return b"%08x " % zlib.crc32(body) + body
 
 
-def _without_tail(records: list[dict[str, Any]], left: int | None) -> Iterator[dict[str, Any]]:
-    """The records without those of this version at the end, but for what they say of files that were new to us."""
+def _records(path: Path) -> tuple[list[dict[str, Any]], int, int]:
+    """The records of a journal, the bytes up to the last whole one, and how many before it are spoilt."""
+    records: list[dict[str, Any]] = []
+    size = spoilt = bad = offset = 0
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0, 0
+    for line in data.splitlines(keepends=True):
+        checksum, _, body = line.partition(b" ")
+        offset += len(line)
+        if not body.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
+            bad += 1
+            continue
+        records.append(orjson.loads(body))
+        size, spoilt = offset, bad
+    return records, size, spoilt
+
+
+def _tail(records: list[dict[str, Any]], left: int | None) -> int:
+    """Where the records begin that are of this version of the shard and have no other behind them."""
     tail = len(records)
     while tail and left is not None and records[tail - 1].get("version", left) == left:
         tail -= 1
-    for index, record in enumerate(records):
-        if index < tail or "version" not in record:
-            yield record
+    return tail
+
+
+def uncommitted(log_dir: Path, shard: int, left: int) -> dict[str, int]:
+    """What was journaled for the version at which a shard left and, it seems, never committed: id -> last ordinal."""
+    records, _, _ = _records(log_dir / ".tocsin" / f"{shard}.journal")
+    tail = records[_tail(records, left) :]
+    return {id_: last for record in tail for id_, (last, _) in record["producers"].items()}
 
 
 class Journal:

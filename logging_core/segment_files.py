@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from logging_core import segment
@@ -76,7 +77,8 @@ class SegmentFiles:
         """Delete the first file."""
         dropped = self._files.popleft()
         self.size -= dropped.end
-        dropped.path.unlink(missing_ok=True)
+        with suppress(OSError):  # what stays behind is known by its ordinals
+            dropped.path.unlink()
 
     def _to_read(self) -> Found | None:
         """The file that holds the next record, in memory."""

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,10 @@ class Shipper:
                 busy, self.failing = False, True
                 self._client = None
                 pause = min(pause * 2, 1.0)
-                self._bide(pause * random.uniform(0.5, 1.0))
+                try:
+                    self._bide(pause * random.uniform(0.5, 1.0))
+                except Exception:  # noqa: BLE001  # a disk that fails too
+                    time.sleep(pause)
             if not busy:
                 self._rest()
         self._finish()
@@ -231,11 +235,12 @@ class Shipper:
                 busy = self._serve(feed, now) or busy
             except OSError:  # a dead process's file that cannot be read must not hold up the living
                 self._adopted.remove(feed)
-                feed.source.close(0)
+                feed.source.close(0)  # which deletes nothing
         for feed in [feed for feed in self._adopted if feed.done]:
             feed.ask(self._connected(), closed=True)
-            feed.source.close(feed.committed)
             self._adopted.remove(feed)
+            with suppress(OSError):  # a folder that cannot be removed is looked at again by the next adopter
+                feed.source.close(feed.committed)
         with self._moved:
             self._moved.notify_all()
         return busy
@@ -307,6 +312,8 @@ def ship_orphans(client: "redis.Redis", root: Path, spill: SpillPlace | None = N
             shipped += feed.appended - before
             if feed.done:
                 feed.ask(client, closed=True)
+        except OSError:  # a folder that cannot be read must not hold up the others
+            feed.committed = 0
         finally:
             spool.close(feed.committed)
     return shipped

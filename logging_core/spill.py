@@ -45,6 +45,7 @@ class Spill:
         self._producer, self._service, self._spool = producer, service, spool
         self._claim: Claim | None = None
         self._shard: int | None = None
+        self._had_folder = False
         self._rests_until = 0.0
         self.files = SegmentFiles()
         self.gaps = Gaps()
@@ -79,9 +80,15 @@ class Spill:
         Raises:
             OSError: nothing is kept; the disk has a rest.
         """
+        parts = segment.spilled(bytes.fromhex(self._producer), self._service, first, count, bodies)
         with self._resting_when_refused():
-            path = self._folder() / f"{first:018d}.segment"
-            end = _write(path, segment.spilled(bytes.fromhex(self._producer), self._service, first, count, bodies))
+            try:
+                path = self._folder() / f"{first:018d}.segment"
+                end = _write(path, parts)
+            except FileNotFoundError:  # somebody who cleans up has taken the folder
+                self._let_go()
+                path = self._folder() / f"{first:018d}.segment"
+                end = _write(path, parts)
         self.files.add(Found(path, self._service, first, count, end, time.time()))
 
     def prepare(self) -> None:
@@ -94,8 +101,7 @@ class Spill:
         """Remove the folder, or leave it to others."""
         if self._claim and done:
             self._claim.remove()
-        elif self._claim:
-            self._claim.let_go()
+        self._let_go()
 
     @contextmanager
     def _resting_when_refused(self) -> Iterator[None]:
@@ -109,6 +115,7 @@ class Spill:
         if self._claim is None:
             claim = Claim.create(self._place.root, self._producer)
             try:
+                (self._spool / "spill").unlink(missing_ok=True)
                 (claim.folder / "spool").symlink_to(self._spool.absolute())
                 if self._shard is not None:
                     claim.assign(self._shard)
@@ -117,8 +124,15 @@ class Spill:
                 (self._spool / "spill").unlink(missing_ok=True)
                 claim.remove()
                 raise
-            self._claim, self.gaps = claim, Gaps(claim.folder / "gaps")
+            self._claim = claim
+            if not self._had_folder:
+                self._had_folder, self.gaps = True, Gaps(claim.folder / "gaps")
         return self._claim.folder
+
+    def _let_go(self) -> None:
+        if self._claim:
+            self._claim.let_go()
+            self._claim = None
 
 
 def expire(files: SegmentFiles, gaps: Gaps, appended: int, before: float) -> None:

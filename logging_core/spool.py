@@ -345,10 +345,12 @@ class SpoolBuffer:
         bodies, count = [], 0
         for each, first in moving:
             with self._exclusively():
-                if each.first != first:  # dropped by a caller, and in use again
+                if each.first != first or each not in self._segments:  # dropped by a caller, and perhaps in use again
                     break
                 bodies.append(each.lines)
                 count += each.count
+        if not bodies:
+            return
         spill.keep(moving[0][1], count, bodies)
         with self._exclusively():
             for each, first in moving[: len(bodies)]:

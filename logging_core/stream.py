@@ -3,9 +3,10 @@
 Everything of a shard carries its hash tag, so that one commit is one slot of a cluster. For shard 0:
 
     key                            type    meaning                                                          expiry
-    tocsin:{0}:stream              stream  entries (producer, first, count, service, body, gaps); body is   none
-                                           newline-delimited JSON, one line a record; gaps (gap.py) only
-                                           where something was dropped on purpose
+    tocsin:{0}:stream              stream  entries (producer, first, count, service, body, waits, gaps);    none
+                                           body is newline-delimited JSON, one line a record; waits: count
+                                           and the gap before it; gaps (gap.py) only where something was
+                                           dropped on purpose
     tocsin:{0}:shard               hash    version: commits so far; bytes and records: what waits in the    none
                                            stream; place, host: whose it is; led: when that place last
                                            led it (Unix seconds); left:<place>: the version at which
@@ -89,6 +90,7 @@ class Entry:
     service: str
     body: bytes
     gaps: str = ""  #: what the producer dropped on purpose before it: see gap.py
+    waits: int = 0  #: ordinals that wait for it to be written: its own, and those of the gap before it
 
     @property
     def last(self) -> int:
@@ -156,10 +158,13 @@ def shards(client: "redis.Redis") -> list[int]:
     return sorted(int(number) for number in found) or [0]
 
 
-def open_shards(client: "redis.Redis", count: int) -> None:
-    """From now on new producers choose among so many shards; what others hold is still written."""
+def open_shards(client: "redis.Redis", count: int, written: Iterable[int] = ()) -> None:
+    """From now on new producers choose among so many shards; what others hold is still written.
+
+    `written` are shards that were written here once: a Redis that came back empty knows nothing of them.
+    """
     states = _states(client)
-    wanted = {number: int(number < count) for number in {*range(count), *states}}
+    wanted = {number: int(number < count) for number in {*range(count), *states, *written}}
     if wanted != states:
         client.hset(SHARDS, mapping={str(number): state for number, state in wanted.items()})
 
@@ -278,6 +283,14 @@ class Shard:
         version = self._client.hget(self._keys.shard, f"left:{self.place}")
         return None if version is None else int(version)
 
+    def appended(self, producers: Iterable[str]) -> dict[str, int]:
+        """The last ordinal of each producer that Redis knows to have been in the stream."""
+        return self._marks(producers, "appended")
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits in the stream."""
+        return not self._client.xlen(self._keys.stream)
+
     def settle(self) -> None:
         """Our place has cut what it had not committed when it left."""
         self._client.hdel(self._keys.shard, f"left:{self.place}")
@@ -297,11 +310,30 @@ class Shard:
 
     def committed(self, producers: Iterable[str]) -> dict[str, int]:
         """The last ordinal of each producer that Redis knows to be written."""
+        return self._marks(producers, "committed")
+
+    def _marks(self, producers: Iterable[str], mark: str) -> dict[str, int]:
         producers = list(producers)
         pipe = self._client.pipeline(transaction=False)
         for producer in producers:
-            pipe.hget(self._keys.producer(producer), "committed")
-        return {producer: int(mark or 0) for producer, mark in zip(producers, pipe.execute(), strict=True)}
+            pipe.hget(self._keys.producer(producer), mark)
+        return {producer: int(found or 0) for producer, found in zip(producers, pipe.execute(), strict=True)}
+
+    def dropped(self, producers: Iterable[str]) -> dict[str, dict[str, int]]:
+        """What Redis knows of each producer's records that never came, by reason."""
+        producers = list(producers)
+        pipe = self._client.pipeline(transaction=False)
+        for producer in producers:
+            pipe.hgetall(self._keys.producer(producer))
+        hashes = zip(producers, pipe.execute(), strict=True)
+        return {
+            producer: {
+                name.decode().removeprefix("dropped:"): int(number)
+                for name, number in fields.items()
+                if name.startswith(b"dropped:")
+            }
+            for producer, fields in hashes
+        }
 
     def all_committed(self) -> dict[str, int]:
         """The same of every producer that is not retired."""
@@ -330,7 +362,7 @@ class Shard:
         marks = {entry.producer: entry.last for entry in entries if entry.producer}
         moved = [Change("set", PRODUCER + producer, "committed", last) for producer, last in marks.items()]
         names, steps = coded([*moved, *changes], first=4, shard=self.number)
-        size, records = sum(len(entry.body) for entry in entries), sum(entry.count for entry in entries)
+        size, records = sum(len(entry.body) for entry in entries), sum(entry.waits for entry in entries)
         reply = run_script(
             self._client,
             "commit",
@@ -363,6 +395,7 @@ def _entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry:
             service=service if SERVICE_NAME.fullmatch(service) else "invalid",
             body=fields[b"body"],
             gaps=fields.get(b"gaps", b"").decode("ascii", "replace"),
+            waits=int(fields[b"waits"]),
         )
     except (KeyError, ValueError):
         return Entry(id=id_, producer="", first=1, count=0, service="invalid", body=b"")

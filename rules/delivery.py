@@ -24,6 +24,7 @@ REFUSED = "tocsin_records_refused_total"
 DROPPED = "tocsin_records_dropped_total"
 LOST = "tocsin_records_lost"  #: named as the gauge of `/metrics`, of which it holds the growth
 STALLS = "tocsin_writer_stalls_total"
+_LOST = series_text(LOST, {})
 LATE = 30.0  #: seconds in the stream; whoever should write then does not
 LOOK_EVERY = 1.0  #: seconds; the account is dear where there are many producers
 
@@ -48,8 +49,10 @@ class DeliverySeries:
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(COUNTED))
         grown = {series: number - int(counted.get(series.encode(), 0)) for series, number in found.items()}
         increments = {(series, int(now)): number for series, number in grown.items() if number > 0}
-        if increments:
-            moved = {series: found[series] for series, _ in increments}
+        moved = {series: found[series] for series, _ in increments}
+        if grown[_LOST] < 0:  # it is no total: what was found again may be lost again
+            moved[_LOST] = found[_LOST]
+        if moved:
             _apply(self._redis, growth(increments), counted.get(b"revision", b"0").decode(), moved)
         self._looked = now
 
@@ -59,7 +62,7 @@ def numbers(account: Account) -> dict[str, int]:
     return {
         **{series_text(REFUSED, {"reason": reason}): number for reason, number in account.refused.items()},
         **{series_text(DROPPED, {"reason": reason}): number for reason, number in account.dropped.items()},
-        series_text(LOST, {}): account.lost,
+        _LOST: account.lost,
     }
 
 

@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -25,7 +25,7 @@ from celery.signals import celeryd_after_setup
 
 from logging_core.files import FileStore
 from logging_core.gap import explain
-from logging_core.journal import Journal, evict, exclusive, place
+from logging_core.journal import Journal, evict, exclusive, journaled, place, uncommitted
 from logging_core.rotation import Rotation
 from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard, open_shards, shards
 from rules import delivery
@@ -54,7 +54,7 @@ def guard() -> None:
     """Have every shard written: ours here, those of living hosts there, and one more that nobody else writes."""
     configured, client = settings.load(), wiring.redis_client()
     try:
-        open_shards(client, configured.ingest.shards)
+        open_shards(client, configured.ingest.shards, journaled(configured.log_dir))
         _call_writers(client, _here(configured.log_dir), configured)
     except (redis.exceptions.RedisError, OSError) as error:
         _logger.warning("waiting: %s", error)
@@ -65,6 +65,8 @@ def _call_writers(client: redis.Redis, here: str, configured: settings.Settings)
     for number in shards(client):
         shard = Shard(client, number, here)
         _settle(shard, configured)
+        if _is_done(shard, configured):
+            continue
         owner = shard.ownership()
         if owner.place == here:
             with exclusive(configured.log_dir, number) as free:  # whoever holds the lease is dead
@@ -85,9 +87,18 @@ def ingest(number: int = 0) -> None:
     """Write a shard for one budget, then leave a successor in the queue. Does nothing where another one writes."""
     configured = settings.load()
     here = _here(configured.log_dir)
-    while _lead(Shard(wiring.redis_client(), number, here), configured):
+    shard = Shard(wiring.redis_client(), number, here)
+    while _lead(shard, configured):
+        with suppress(redis.exceptions.RedisError):
+            if _is_done(shard, configured):
+                return
         if _send(number, here):
             return
+
+
+def _is_done(shard: Shard, configured: settings.Settings) -> bool:
+    """Whether it is one of those that are only emptied, and is empty: a process is not to be kept for it."""
+    return shard.number >= configured.ingest.shards and shard.is_empty()
 
 
 @cache
@@ -124,16 +135,34 @@ def _serve_place(instance: Any, **_: object) -> None:
 
 def _settle(shard: Shard, configured: settings.Settings) -> None:
     """Cut what we had not committed of a shard when another place took it; it is written there."""
-    if (left := shard.left()) is None:
+    if shard.left() is None:
         return
     with exclusive(configured.log_dir, shard.number) as held:
-        if held:
+        if held and (left := _left(shard, configured)) is not None:
             journal = Journal(configured.log_dir, time.time(), shard.number, left=left)
             try:
                 FileStore(configured.log_dir, journal).close()
             finally:
                 journal.close()
             shard.settle()
+
+
+def _left(shard: Shard, configured: settings.Settings) -> int | None:
+    """The version at which another place took the shard, if what we had journaled for it is to be cut.
+
+    What was in the stream then is written there. What Redis does not know of is nowhere else: it had been committed,
+    and Redis came back older. The lock is ours.
+    """
+    left = shard.left()
+    if left is None:
+        return None
+    lasts = uncommitted(configured.log_dir, shard.number, left)
+    known = shard.appended(lasts)
+    if all(last <= known[producer] for producer, last in lasts.items()):
+        return left
+    _logger.error("shard %d came back to an older Redis; what is in its files here stays", shard.number)
+    shard.settle()
+    return None
 
 
 def _lead(shard: Shard, configured: settings.Settings) -> bool:
@@ -159,7 +188,7 @@ def _wait_for_lock(shard: Shard, configured: settings.Settings) -> None:
             if held:
                 return
         time.sleep(_RETRY)
-        shard.lease(configured.ingest.lease)
+        shard.lease(configured.ingest.lease, patience=configured.ingest.move_after)
     if pid := evict(configured.log_dir, shard.number):
         _logger.error("killed writer %d, which held the lock and had lost its lease", pid)
         _note_stall("hung")
@@ -218,7 +247,7 @@ class Writer:
     def __init__(self, shard: Shard, configured: settings.Settings) -> None:
         self._shard = shard
         self._configured = configured
-        self._version, left = shard.prepare(), shard.left()
+        self._version, left = shard.prepare(), _left(shard, configured)
         self._suffix = f"-{shard.number}" if shard.number else ""  # a file has one writer
         self._journal = Journal(configured.log_dir, time.time(), shard.number, self._version, left=left)
         try:
@@ -232,6 +261,7 @@ class Writer:
             self._journal.close()
             raise
         self._counted: dict[str, int] = {}  # producer -> the last ordinal that Redis counted
+        self._dropped: dict[str, Mapping[str, int]] = {}  # producer -> records that never came, by reason
         self._renewed = time.monotonic()
 
     def run(self, deadline: float) -> None:
@@ -246,7 +276,7 @@ class Writer:
             if entries:
                 self._write(entries)
             elif time.monotonic() - self._renewed > _RENEW_EVERY:
-                if not self._shard.lease(self._configured.ingest.lease):
+                if not self._shard.lease(self._configured.ingest.lease, patience=self._configured.ingest.move_after):
                     raise LeaseLostError("the lease is not ours")
                 self._renewed = time.monotonic()
 
@@ -271,10 +301,9 @@ class Writer:
 
     def _write(self, entries: Sequence[Entry]) -> None:
         unknown = {entry.producer for entry in entries} - self._counted.keys()
-        self._counted |= self._shard.committed(unknown)
+        self._learn(unknown)
         now = wiring.now()
-        # The journal keeps what was dropped too: a crash before the commit must not make it look written.
-        known = {id_: self._journal.dropped[id_] for id_ in self._counted.keys() & self._journal.dropped.keys()}
+        known = {entry.producer: self._dropped[entry.producer] for entry in entries}
         dropped = dict(known)
         positions = {entry.producer: self._journal.position(entry.producer) for entry in entries}
         records: list[Record] = []
@@ -285,7 +314,7 @@ class Writer:
             # The shipper said that it no longer has them, and they are not in the files either.
             if gap := explain(entry.gaps, max(written, counted), entry.first):
                 _logger.error("%d records of %s will never come: %s", gap.total(), entry.service, dict(gap))
-                dropped[entry.producer] = gap + Counter(dropped.get(entry.producer, {}))
+                dropped[entry.producer] = gap + Counter(dropped[entry.producer])
             decoded, placed = self._append(entry, written)
             skipped = max(counted - entry.first + 1, 0)
             places |= {len(records) + index - skipped: place for index, place in placed.items() if index >= skipped}
@@ -295,7 +324,10 @@ class Writer:
         files = self._files.sync()
         if files or dropped != known:
             marks = {producer: (last, now) for producer, last in positions.items()}
-            self._journal.record(files, marks, dropped=dropped, version=self._version)
+            # What was dropped too: a crash before the commit must not make it look written.
+            told = {id_: numbers for id_, numbers in dropped.items() if numbers}
+            self._journal.record(files, marks, dropped=told, version=self._version)
+            self._dropped |= dropped
         if time.monotonic() - began > _SLOW:
             _note_stall("slow")
         changes = [
@@ -308,6 +340,12 @@ class Writer:
         self._renewed = time.monotonic()
         _wake(changes)
         self._files.rotate()
+
+    def _learn(self, producers: Collection[str]) -> None:
+        """What is known of producers that this run has not met: by Redis, and by the journal of this place."""
+        self._counted |= self._shard.committed(producers)
+        for id_, numbers in self._shard.dropped(producers).items():
+            self._dropped[id_] = Counter(numbers) | Counter(self._journal.dropped.get(id_, {}))
 
     def _append(self, entry: Entry, written: int) -> tuple[list[Record], dict[int, Place]]:
         """Append what is above the journal's mark; all records of the entry, and where its errors are, by index."""
