@@ -73,6 +73,7 @@ def test_a_redis_has_one_name_by_whatever_url_it_is_called(urls: list[str], name
 
 def test_no_password_is_shown() -> None:
     assert shown("redis://h:1/0") == "redis://h:1/0"
+    assert shown("redis://h:1/0?password=pw&db=2") == "redis://h:1/0?password=**&db=2"
     assert shown("redis://:pw@h:1/0") == "redis://:**@h:1/0"
     assert shown("redis-sentinel://me:p@w@a:1,b:2/0?master=m") == "redis-sentinel://me:**@a:1,b:2/0?master=m"
     assert shown("sentinel://:pw@a:1/0;sentinel://:pw@b:2/0") == "sentinel://:**@a:1/0;sentinel://:**@b:2/0"

@@ -1,6 +1,9 @@
 """What is spilled to a disk arrives once and in order, whoever dies at whatever step; no caller waits for the disk."""
 
+import errno
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from logging_core import claim, segment_files, spill, spool
+from logging_core import RedisStreamHandler, claim, segment, segment_files, spill, spool
 from logging_core.adoption import AdoptedSpool, orphans
 from logging_core.buffer import Source
 from logging_core.gap import Gap, coded, explain
 from logging_core.overflow import Overflow, Policy
 from logging_core.segment import SIZE
+from logging_core.shipper import ship_orphans
 from logging_core.spill import Spill, SpillPlace
 from logging_core.spool import SpoolBuffer, spill_root
 
@@ -411,3 +416,76 @@ def test_a_spilled_file_that_is_taken_away_by_hand_is_a_gap_and_no_hang(
 def test_every_user_has_a_disk_folder_of_their_own() -> None:
     assert spill_root("redis://localhost:6390/0") == Path(f"/var/tmp/tocsin-{os.geteuid()}/127.0.0.1_6390_0")
     assert spill_root("redis://localhost:6390/0", "/s") == Path("/s/127.0.0.1_6390_0")
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(
+    make: Callable[..., SpoolBuffer], place: SpillPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = make()
+    log(buffer, 1, 3 * PER_SEGMENT)
+    while batch := buffer.take(SIZE):
+        last = batch.first + batch.count - 1
+    buffer.release(last, last)
+    shutil.rmtree(place.root / buffer.producer)
+    log(buffer, last + 1, last + 20 * PER_SEGMENT)
+    assert buffer.refused == {}
+    assert taken(buffer) == list(range(last + 1, last + 20 * PER_SEGMENT + 1))
+
+
+def test_a_segment_that_callers_drop_while_it_is_to_be_moved_is_left_out(
+    make: Callable[..., SpoolBuffer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = make("drop_oldest")
+    log(buffer, 1, 4 * PER_SEGMENT, relieving=False)
+    assert buffer._spill
+    real = buffer._spill.make_room
+
+    def slow(size: int, **how: Any) -> bool:
+        log(buffer, buffer.accepted + 1, buffer.accepted + 6 * PER_SEGMENT, relieving=False)
+        return real(size, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(buffer._spill, "make_room", slow)
+        buffer.relieve(stalled=True)
+    numbers = taken(buffer)
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == buffer.accepted
+    missing = set(range(1, buffer.accepted + 1)) - set(numbers)
+    assert sum(buffer.dropped.values()) >= len(missing)
+
+
+def test_a_folder_that_cannot_be_read_holds_up_no_other(
+    make: Callable[..., SpoolBuffer], redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((make(), make()), key=lambda each: each.producer)
+    for buffer in (first, second):
+        log(buffer, 1, 3, relieving=False)
+        buffer.close(0)
+    real = segment.read_bytes
+    seen: list[Path] = []
+
+    def broken(path: Path) -> bytes:
+        seen.append(path)
+        if path.parent.name == first.producer and seen.count(path) > 1:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    monkeypatch.setattr(segment, "read_bytes", broken)
+    assert ship_orphans(redis, tmp_path / "spool" / "redis") == 3
+    assert [path.name for path in (tmp_path / "spool" / "redis").iterdir()] == [first.producer, second.producer]
+
+
+def test_a_disk_that_fails_does_not_end_the_shipper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = RedisStreamHandler("redis://127.0.0.1:1/0", "shop", spool_dir=tmp_path / "a", spill_dir=tmp_path / "b")
+    failed = threading.Event()
+
+    def fail(*_: Any, **__: Any) -> bool:
+        failed.set()
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(SpoolBuffer, "relieve", fail)
+    handler.handle(logging.makeLogRecord({"msg": "m", "levelno": logging.INFO}))
+    assert failed.wait(20)
+    failed.clear()
+    assert failed.wait(20)  # and once more
+    handler.close()

@@ -241,3 +241,24 @@ def test_an_entry_that_is_none_of_ours_is_taken_away(redis: Redis) -> None:
     commit_all(redis)
     assert redis.xlen(KEYS.stream) == 0
     assert append(redis, "p", "shop").committed == 1
+
+
+def test_a_gap_waits_until_the_writer_has_seen_it(redis: Redis) -> None:
+    send(redis, 1, 10)
+    commit_all(redis)
+    append(
+        redis,
+        "p",
+        "shop",
+        first=21,
+        count=1,
+        body=b"{}\n",
+        jump=True,
+        gaps="11-20:drop_oldest",
+        report={"accepted": 21},
+    )
+    found = account(redis)
+    assert (found.accepted, found.written, found.waiting, found.lost) == (21, 10, 11, 0)
+    commit_all(redis, Change("max", "producer:p", "dropped:drop_oldest", 10))
+    found = account(redis)
+    assert (found.written, found.waiting, found.dropped, found.lost) == (11, 0, {"drop_oldest": 10}, 0)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from copy import copy
 
 import pytest
 from redis import Redis
@@ -12,6 +13,7 @@ from rules.engine import evaluate
 from rules.loader import load_rules
 from rules.series import TOTAL, SeriesReader
 
+ON_EVERY_REDIS = True
 NOW = 1_800_000_000.5
 REFUSED = b'tocsin_records_refused_total{reason="buffer_full"}'
 SHIPPED = {rule.name: rule for group in load_rules() for rule in group.rules}
@@ -57,7 +59,7 @@ def test_another_process_goes_on_where_the_last_one_was(redis: Redis, times: Ite
 
 def test_two_that_look_at_once_count_once(redis: Redis, times: Iterator[float], monkeypatch) -> None:
     report(redis, refused__buffer_full=3)
-    real, slow, quick = redis.hgetall, DeliverySeries(redis), DeliverySeries(Redis.from_url(_url(redis), protocol=2))
+    real, slow, quick = redis.hgetall, DeliverySeries(redis), DeliverySeries(copy(redis))
 
     def overtaken(key: str) -> object:
         found = real(key)
@@ -69,10 +71,6 @@ def test_two_that_look_at_once_count_once(redis: Redis, times: Iterator[float], 
         slow.update(next(times))
     assert redis.hget(shard_key(0, TOTAL), REFUSED) == b"3"
     quick._redis.close()
-
-
-def _url(redis: Redis) -> str:
-    return f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}/0"
 
 
 def test_the_account_is_not_looked_at_more_than_once_a_second(redis: Redis) -> None:
@@ -128,3 +126,12 @@ def test_a_stall_is_counted_at_the_memory_limit(redis: Redis) -> None:
     finally:
         redis.config_set("maxmemory", 0)
     assert stalls(redis) == {"disk_full": 1}
+
+
+def test_what_is_lost_found_and_lost_again_is_told_each_time(redis: Redis, times: Iterator[float]) -> None:
+    series, lost = DeliverySeries(redis), b"tocsin_records_lost{}"
+    report(redis, accepted=0)
+    for waiting, told in ((-3, b"3"), (0, b"3"), (-2, b"5")):
+        redis.hset(Keys().shard, "records", waiting)  # less than there is: so much is nowhere
+        series.update(next(times))
+        assert redis.hget(shard_key(0, TOTAL), lost) == told

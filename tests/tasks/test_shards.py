@@ -40,14 +40,18 @@ def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
     return become
 
 
-def send(redis: Redis, producer: str, shard: int, first: int, count: int, level: str = "ERROR") -> None:
+def send(
+    redis: Redis, producer: str, shard: int, first: int, count: int, *, level: str = "ERROR", gaps: str = ""
+) -> None:
     records = [
         {"timestamp": "2026-01-01T00:00:00+00:00", "level": level, "logger": "shop", "message": "bad", "n": number}
         for number in range(first, first + count)
     ]
     body = b"".join(json.dumps(record).encode() + b"\n" for record in records)
     accepted = {"accepted": first + count - 1}
-    reply = append(redis, producer, "shop", first=first, count=count, body=body, report=accepted, shard=shard)
+    reply = append(
+        redis, producer, "shop", first=first, count=count, body=body, jump=True, gaps=gaps, report=accepted, shard=shard
+    )
     assert reply.status == "ok"
 
 
@@ -223,3 +227,67 @@ def test_what_a_dead_process_left_goes_to_its_own_shard(
     ingest.ingest.run(int(shard))
     suffix = f"-{shard}" if shard != "0" else ""
     assert numbers(configured.log_dir / "shop" / f"app{suffix}.log") == list(range(11))
+
+
+def test_a_commit_that_redis_forgot_is_not_cut_though_the_shard_moved(redis: Redis, on: Configure) -> None:
+    one = on("one")
+    send(redis, PRODUCERS[0], 0, 1, 10)
+    ingest.ingest.run(0)
+    replica = {key: redis.dump(key) for key in redis.keys("tocsin:{0}:*")}
+    send(redis, PRODUCERS[0], 0, 11, 10)
+    ingest.ingest.run(0)  # committed; its producer has released it, and only these files have it
+    redis.flushall()
+    for key, dumped in replica.items():
+        redis.restore(key, 0, dumped)
+    redis.hincrby(Keys().shard, "led", -60)
+    on("two")
+    ingest.ingest.run(0)
+    on("one")
+    ingest.guard.run()
+    assert numbers(one.log_dir / "shop" / "app.log") == list(range(1, 21))
+    assert redis.hget(Keys().shard, f"left:{place(one.log_dir)}") is None
+
+
+def test_what_was_dropped_is_told_over_a_move(redis: Redis, on: Configure) -> None:
+    one = on("one")
+    send(redis, PRODUCERS[0], 0, 1, 10)
+    send(redis, PRODUCERS[0], 0, 41, 10, gaps="11-40:drop_oldest")
+    ingest.ingest.run(0)
+    redis.hincrby(Keys().shard, "led", -60)
+    two = on("two")
+    send(redis, PRODUCERS[0], 0, 61, 10, gaps="51-60:drop_oldest")
+    ingest.ingest.run(0)
+    found = account(redis)
+    assert (found.written, found.dropped, found.lost) == (30, {"drop_oldest": 40}, 0)
+    assert sum(len(numbers(each.log_dir / "shop" / "app.log")) for each in (one, two)) == 30
+
+
+def test_a_shard_that_is_only_emptied_keeps_no_process(redis: Redis, on: Configure) -> None:
+    on(shards=2)
+    ingest.guard.run()
+    send(redis, PRODUCERS[1], 1, 1, 3)
+    ingest.ingest.run(1)
+    configured = on(shards=1)
+    queued(redis, configured)
+    send(redis, PRODUCERS[1], 1, 4, 3)
+    ingest.guard.run()
+    assert 1 in queued(redis, configured)
+    ingest.ingest.run(1)
+    assert numbers(configured.log_dir / "shop" / "app-1.log") == [1, 2, 3, 4, 5, 6]
+    assert queued(redis, configured) == []  # no successor
+    ingest.guard.run()
+    assert queued(redis, configured) == [0]
+
+
+def test_a_redis_that_came_back_empty_is_told_of_the_shards_that_are_only_emptied(redis: Redis, on: Configure) -> None:
+    on(shards=2)
+    ingest.guard.run()
+    send(redis, PRODUCERS[1], 1, 1, 3)
+    ingest.ingest.run(1)
+    on(shards=1)
+    redis.flushall()
+    ingest.guard.run()
+    send(redis, PRODUCERS[1], 1, 4, 3)  # its process goes on
+    assert account(redis).waiting == 6
+    ingest.ingest.run(1)
+    assert account(redis)[:3] == (6, 6, 0)
