@@ -57,8 +57,8 @@ def sending(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("SIGKILL of the application", alone, quick=False, back_s=15),
-    Scenario("SIGKILL of the application's parent", parent, quick=False, back_s=15),
-    Scenario("SIGKILL of the application in mid-send", sending, back_s=15),
-    Scenario("SIGKILL of the only application of a host", nobody_left, quick=False, back_s=15),
+    Scenario("SIGKILL of the application", alone, quick=False, back_s=10),
+    Scenario("SIGKILL of the application's parent", parent, quick=False, back_s=10),
+    Scenario("SIGKILL of the application in mid-send", sending, back_s=10),
+    Scenario("SIGKILL of the only application of a host", nobody_left, quick=False, back_s=10),
 )

@@ -25,4 +25,4 @@ def run(arena: Arena) -> None:
 
 
 # Of a dozen dead children, a shipper adopts four each five seconds.
-SCENARIOS = (Scenario("a fork in every state", run, back_s=20),)
+SCENARIOS = (Scenario("a fork in every state", run, back_s=10),)

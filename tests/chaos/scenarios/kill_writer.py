@@ -25,4 +25,4 @@ def run(arena: Arena) -> None:
     arena.back()
 
 
-SCENARIOS = (Scenario("SIGKILL of the ingest worker at random", run, quick=False, back_s=15),)
+SCENARIOS = (Scenario("SIGKILL of the ingest worker at random", run, quick=False, back_s=10),)

@@ -53,7 +53,7 @@ def without_redis(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("beat and each worker killed", each, quick=False, back_s=15),
+    Scenario("beat and each worker killed", each, quick=False, back_s=10),
     Scenario("beat, RedBeat and each worker lose Redis", without_redis, quick=False, back_s=10, beside=True),
-    Scenario("supervisord killed", supervisor, quick=False, fresh=True, back_s=30),
+    Scenario("supervisord killed", supervisor, quick=False, fresh=True, back_s=15),
 )

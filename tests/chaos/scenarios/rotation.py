@@ -57,6 +57,6 @@ SCENARIOS = (
         quick=False,
         fresh=True,
         opening=_with_small_files,
-        back_s=15,
+        back_s=10,
     ),
 )

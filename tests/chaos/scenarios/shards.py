@@ -48,6 +48,6 @@ SCENARIOS = (
         quick=False,
         fresh=True,
         opening=partial(running_stack, TOCSIN__INGEST__SHARDS=str(SHARDS)),
-        back_s=15,
+        back_s=10,
     ),
 )

@@ -26,6 +26,6 @@ def frozen(arena: Arena) -> None:
 
 
 SCENARIOS = (
-    Scenario("SIGKILL of the writer after each step", killed, quick=False, back_s=15),
+    Scenario("SIGKILL of the writer after each step", killed, quick=False, back_s=10),
     Scenario("the disk frozen for 7 s", frozen, quick=False, slowest_ms=50, back_s=10),
 )
