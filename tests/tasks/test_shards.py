@@ -1,5 +1,6 @@
 """Several shards: each has one writer and files of its own, readers add them up, and one may move to another place."""
 
+import ast
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from redis import Redis
 
 from logging_core.account import account, retire
 from logging_core.journal import place
+from logging_core.shipper import ship_orphans
+from logging_core.spool import spool_root
 from logging_core.stream import Keys, Shard, append, choose_shard, open_shards, shard_key, shards
 from rules.error_groups import ErrorGroups
 from rules.series import SeriesReader
@@ -64,7 +67,7 @@ def queued(redis: Redis, configured: settings.Settings) -> list[int]:
     key = f"tocsin:celery:{ingest.queue_of(place(configured.log_dir))}"
     messages = [json.loads(text) for text in redis.lrange(key, 0, -1)]
     redis.delete(key)
-    return sorted(eval(each["headers"]["argsrepr"])[0] for each in messages)  # our own message
+    return sorted(ast.literal_eval(each["headers"]["argsrepr"])[0] for each in messages)
 
 
 def test_producers_are_spread_and_stay_where_they_are(redis: Redis) -> None:
@@ -211,9 +214,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_what_a_dead_process_left_goes_to_its_own_shard(
     redis: Redis, redis_server: str, on: Configure, tmp_path: Path
 ) -> None:
-    from logging_core.shipper import ship_orphans
-    from logging_core.spool import spool_root
-
     configured = on("one", shards=3)
     open_shards(redis, 3)
     died = subprocess.run(
