@@ -1,18 +1,10 @@
 """What can go wrong while rules are read and evaluated."""
 
-from collections.abc import Sequence
+from logging_core.errors import ConfigError as ConfigError
 
 
 class RuleError(Exception):
     """Any failure of `rules`."""
-
-
-class ConfigError(RuleError):
-    """A file cannot be used; the text lists every mistake in it, one a line."""
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = tuple(mistakes)
 
 
 class QueryError(RuleError, ValueError):

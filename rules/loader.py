@@ -109,7 +109,7 @@ def load_rules(paths: Sequence[Path] = ()) -> tuple[RuleGroup, ...]:
 
 def _load(path: Path) -> list[RuleGroup]:
     document = yaml_file.read(path)
-    sections = document.validated(_FileSection).groups
+    sections = yaml_file.validated(document, _FileSection).groups
     names = [section.name for section in sections]
     repeated = [index for index, name in enumerate(names) if name in names[:index]]
     if repeated:

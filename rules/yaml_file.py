@@ -1,17 +1,16 @@
-"""YAML files read for people: every mistake at once, each with its file, line and key."""
+"""YAML files as pydantic models: every mistake at once, each with its file, line and key."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from logging_core.config_file import Document, Location
+from logging_core.config_file import load_mapping as load_mapping  # whoever validates by hand reads here too
+from logging_core.config_file import read as read
 from rules.errors import ConfigError
 
-Location = tuple[str | int, ...]  #: keys and list indices, from the top of the document
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -21,74 +20,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A YAML file, read, with the nodes that know the lines."""
-
-    path: Path
-    data: dict[str, Any]
-    root: yaml.Node | None
-
-    def line(self, location: Location) -> int:
-        """The line of the deepest key of `location` that the file has, counted from 1."""
-        node, line = self.root, 1
-        for step in location:
-            found = _child(node, step)
-            if found is None:
-                break
-            place, node = found
-            line = place.start_mark.line + 1
-        return line
-
-    def mistake(self, location: Location, message: str) -> str:
-        """`FILE:LINE: key.path: message`."""
-        key = f"{_dotted(location)}: " if location else ""
-        return f"{self.path}:{self.line(location)}: {key}{message}"
-
-    def validated(self, model: type[M]) -> M:
-        """The data as `model`.
-
-        Raises:
-            ConfigError: listing everything that the model refuses.
-        """
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False)
-            raise ConfigError([self.mistake(_location(each), _wording(each)) for each in details]) from error
-
-
-def read(path: Path) -> Document:
-    """The mapping in a YAML file; an empty file is an empty mapping.
+def validated(document: Document, model: type[M]) -> M:
+    """A document's data as `model`.
 
     Raises:
-        ConfigError: for a file that cannot be read, that is not YAML, or whose keys repeat.
+        ConfigError: listing everything that the model refuses.
     """
     try:
-        loader = yaml.SafeLoader(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ConfigError([f"{path}: no such file"]) from error
-    except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror}"]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([_syntax_mistake(path, error)]) from error
-    try:
-        root = loader.get_single_node()
-        if repeated := [f"{path}:{line}: {_dotted(place)}: key repeated" for place, line in _repeated_keys(root)]:
-            raise ConfigError(repeated)
-        data = {} if root is None else loader.construct_document(root)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
-        raise ConfigError([_syntax_mistake(path, error)]) from error
-    finally:
-        loader.dispose()
-    if not isinstance(data, dict):
-        raise ConfigError([f"{path}:1: must be a mapping"])
-    return Document(path, data, root)
-
-
-def load_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, not validated; raises ConfigError as `read` does."""
-    return read(path).data
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        raise ConfigError([document.mistake(_location(each), _wording(each)) for each in details]) from error
 
 
 def load_as(path: Path, model: type[M]) -> M:
@@ -97,40 +39,7 @@ def load_as(path: Path, model: type[M]) -> M:
     Raises:
         ConfigError: whose text lists every mistake, one a line, as `FILE:LINE: key.path: what is wrong`.
     """
-    return read(path).validated(model)
-
-
-def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The node whose line names the step, and the node to go on from."""
-    if isinstance(node, yaml.MappingNode):
-        return next(((key, value) for key, value in node.value if key.value == str(step)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
-    return None
-
-
-def _repeated_keys(root: yaml.Node | None) -> Iterator[tuple[Location, int]]:
-    seen: set[int] = set()  # an alias is the same node again, perhaps inside itself
-    waiting: list[tuple[Location, yaml.Node]] = [((), root)] if root else []
-    while waiting:
-        location, node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += [((*location, index), item) for index, item in enumerate(node.value)]
-        elif isinstance(node, yaml.MappingNode):
-            keys = set()
-            for key, value in node.value:
-                place = (*location, str(key.value))
-                if (key.tag, str(key.value)) in keys:
-                    yield place, key.start_mark.line + 1
-                keys.add((key.tag, str(key.value)))
-                waiting.append((place, value))
-
-
-def _dotted(location: Location) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
+    return validated(read(path), model)
 
 
 def _location(detail: ErrorDetails) -> Location:
@@ -146,9 +55,3 @@ def _wording(detail: ErrorDetails) -> str:
             return "missing"
         case _:
             return detail["msg"].removeprefix("Value error, ")
-
-
-def _syntax_mistake(path: Path, error: yaml.YAMLError | ValueError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"{path}:{error.problem_mark.line + 1}: {error.problem or error.context}"
-    return f"{path}: {' '.join(str(error).split())}"

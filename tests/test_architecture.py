@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-HEAVY = ("celery", "kombu", "redis", "pydantic", "numpy", "requests", "yaml", "msgspec")
+HEAVY = ("celery", "kombu", "redis", "pydantic", "numpy", "requests", "yaml", "msgspec", "flask", "django", "starlette", "prometheus_client", "psutil",
+    "pythonjsonlogger", "fastjsonschema", "opentelemetry", "sentry_sdk", "sqlalchemy", "asyncio")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Integrations with web frameworks, databases and Celery; each is imported only by applications that use it."""
