@@ -107,6 +107,7 @@ def _repeated_keys(root: "yaml.Node | None") -> Iterator[tuple[Location, int]]:
 
 
 def dotted(location: Location) -> str:
+    """`key.path[2]`, as people write it."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
 
 

@@ -1,7 +1,7 @@
 """YAML files as pydantic models: every mistake at once, each with its file, line and key."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails

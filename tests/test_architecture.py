@@ -3,8 +3,11 @@ import sys
 
 import pytest
 
-HEAVY = ("celery", "kombu", "redis", "pydantic", "numpy", "requests", "yaml", "msgspec", "flask", "django", "starlette", "prometheus_client", "psutil",
-    "pythonjsonlogger", "fastjsonschema", "opentelemetry", "sentry_sdk", "sqlalchemy", "asyncio")
+HEAVY = (
+    *("celery", "kombu", "redis", "pydantic", "numpy", "requests", "yaml", "msgspec", "asyncio", "fastjsonschema"),
+    *("flask", "django", "starlette", "sqlalchemy", "prometheus_client", "psutil", "pythonjsonlogger"),
+    *("opentelemetry", "sentry_sdk"),
+)
 
 
 @pytest.fixture(scope="module")
