@@ -77,6 +77,7 @@ def make(sink: ListSink) -> Iterator[Make]:
 def logger() -> Iterator[logging.Logger]:
     logger = logging.getLogger("tests.background")
     logger.setLevel(logging.DEBUG)
+    logger.propagate = False
     yield logger
     logger.handlers.clear()
 
