@@ -22,9 +22,7 @@ class Records(list[dict[str, Any]]):
 
     def find(self, **fields: Any) -> list[dict[str, Any]]:
         """Those that have all these fields, with these values."""
-        return [
-            record for record in self if all(name in record and record[name] == fields[name] for name in fields)
-        ]
+        return [record for record in self if all(name in record and record[name] == fields[name] for name in fields)]
 
 
 class _Capture(LineHandler):
