@@ -12,10 +12,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from logging_core.complaints import complain
 from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
-from logging_core.shipper import complain
 
 BATCH = 500  #: lines that a sink is given at once, at most
 LINGER = 0.005  #: seconds between two batches, in which lines gather
