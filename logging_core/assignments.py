@@ -23,7 +23,9 @@ _BARE = (
     r"(?:[^\s,;&\"'`()\[\]{}<>|，；。、]"  # noqa: RUF001
     r"|[,;&](?!\s|$|[\w.\-]{1,64}[=:])|[)\]}>(\[{<|](?![\s,;&.)\]}>\"']|$))++"
 )
-_QUOTED = r"(?:[bBuUrR]{0,2})(?:\"(?P<double>(?:[^\"\\]|\\.)*+)|'(?P<single>(?:[^'\\]|\\.)*+)|\\+\"(?P<escaped>[^\"\\]*+))"
+_QUOTED = (
+    r"(?:[bBuUrR]{0,2})(?:\"(?P<double>(?:[^\"\\]|\\.)*+)|'(?P<single>(?:[^'\\]|\\.)*+)|\\+\"(?P<escaped>[^\"\\]*+))"
+)
 _GROUP = r"(?P<group>\[[^\[\]]*+\]?|\{[^{}]*+\}?|\([^()]*+\)?)"
 _SCHEME = r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|apikey)[ ]+)?"
 _VALUE = re.compile(rf"{_QUOTED}|{_GROUP}|(?P<bare>(?i:{_SCHEME}){_BARE})", re.ASCII | re.DOTALL)

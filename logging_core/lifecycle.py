@@ -1,4 +1,4 @@
-"""Setting logging up, and taking it down: one handler of ours on the root logger, so that everybody's records go one way.
+"""Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
 destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
 destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it

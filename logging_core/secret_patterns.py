@@ -48,7 +48,9 @@ class Pattern:
             raise ValueError(f"redaction pattern {self.regex!r} matches the empty text")
         for needle in self.needles:
             if not re.fullmatch(r"[ !#-@\[\]-~]+", needle):
-                raise ValueError(f"redaction pattern {self.regex!r}: the needle {needle!r} is not plain ASCII in lowercase")
+                raise ValueError(
+                    f"redaction pattern {self.regex!r}: the needle {needle!r} is not plain ASCII in lowercase"
+                )
 
     @cached_property
     def compiled(self) -> re.Pattern[str]:
@@ -160,7 +162,9 @@ DEFAULT_PATTERNS = (
     Pattern(_APART + r"github_pat_\w{20,}", ("github_pat_",), Sign.LONG, _is_random),
     Pattern(_APART + r"glpat-[\w-]{16,}", ("glpat-",), Sign.LONG, _is_random),  # GitLab
     Pattern(_APART + r"(?:xox[a-z]|xapp)-[\w.-]{16,}", ("xox", "xapp-"), Sign.LONG, _is_random),  # Slack
-    Pattern(_APART + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_", "k_prod_"), Sign.LONG),  # Stripe
+    Pattern(
+        _APART + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_", "k_prod_"), Sign.LONG
+    ),  # Stripe
     Pattern(_APART + r"whsec_[\w+/=-]{16,}", ("whsec_",), Sign.LONG, _is_random),
     Pattern(r"(?<![\w-])sk-[\w-]{20,}", ("sk-",), Sign.LONG, _is_random),  # OpenAI, Anthropic and those like them
     Pattern(_APART + r"hf_[A-Za-z0-9]{30,}", ("hf_",), Sign.LONG),  # Hugging Face
@@ -171,7 +175,9 @@ DEFAULT_PATTERNS = (
         ("bearer",),
         Sign.CAPITAL,
     ),
-    Pattern(_APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))),
+    Pattern(
+        _APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))
+    ),
     Pattern(
         _APART + r"B(?i:asic)\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})",
         ("basic",),
