@@ -3,17 +3,15 @@
 import importlib
 import logging
 import sys
-from importlib.util import find_spec
 from typing import Any
+
+from logging_core.lifecycle import init_logging, is_initialized
 
 
 def start_logging(**options: Any) -> None:
     """Initialise logging with these options of `init_logging`, unless the application has done so."""
-    if find_spec("logging_core.lifecycle") is None:
-        return
-    lifecycle = importlib.import_module("logging_core.lifecycle")
-    if not lifecycle.is_initialized():
-        lifecycle.init_logging(**options)
+    if not is_initialized():
+        init_logging(**options)
 
 
 def quieten_sqlalchemy() -> None:

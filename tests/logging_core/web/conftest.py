@@ -1,30 +1,26 @@
-"""What the tests of the integrations share: the records that reach the root logger, as the files would have them."""
+"""What the tests of the integrations share: logging set up, and the records that would have been written."""
 
-import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from logging_core import context
-from logging_core.record import Encoder
+from logging_core.lifecycle import init_logging, shutdown_logging
+from logging_core.testing import Records, capture_records
 
 
-class Records(logging.Handler):
-    """Every record with the context's fields, in order."""
+class Logged:
+    """Every record of the test, in order."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._encoder = Encoder("tests")
-        self.all: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.all.append({**context.fields(), **json.loads(self._encoder.encode(record))})
+    def __init__(self, records: Records) -> None:
+        self.all = records
 
     def of(self, event: str) -> list[dict[str, Any]]:
         """Those of one kind of event."""
-        return [record for record in self.all if record.get("event") == event]
+        return self.all.find(event=event)
 
     def access(self) -> dict[str, Any]:
         """The one access record there is."""
@@ -33,19 +29,15 @@ class Records(logging.Handler):
 
     def message(self, message: str) -> dict[str, Any]:
         """The one record with this message."""
-        (record,) = [record for record in self.all if record["message"] == message]
+        (record,) = self.all.find(message=message)
         return record
 
 
 @pytest.fixture
-def records() -> Iterator[Records]:
+def records(tmp_path: Path) -> Iterator[Logged]:
     """All that is logged at INFO and above while the test runs."""
-    root = logging.getLogger()
-    before = root.level
-    handler = Records()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(before)
+    init_logging(log_dir=tmp_path / "logs", console_level="OFF")
+    with capture_records(level=logging.INFO) as captured:
+        yield Logged(captured)
+    shutdown_logging()
     assert dict(context.fields()) == {}, "a context outlived its request"

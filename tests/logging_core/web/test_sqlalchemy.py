@@ -135,11 +135,11 @@ def test_an_asynchronous_engine_is_watched(records, watch, monkeypatch):
 
     async def query():
         async with engine.connect() as connection:
-            await connection.execute(text("select :id"), {"id": 1})
+            await connection.execute(text("create table t (id int)"))
         await engine.dispose()
 
     asyncio.run(query())
-    assert [record["statement"] for record in records.of("slow_query")] == ["select ?"]
+    assert [record["statement"] for record in records.of("slow_query")] == ["create table t (id int)"]
 
 
 @pytest.mark.parametrize(
