@@ -241,10 +241,12 @@ def test_a_record_logged_while_another_is_formatted_arrives_too(
             logger.info("inside")
             return "outside"
 
+    class Finalized:
         def __del__(self) -> None:
             logger.info("finalized")
 
     logger.info("%s", Talkative())
+    Finalized()
     handler.flush()
     assert {orjson.loads(body)["message"] for body in sink.bodies} == {"inside", "outside", "finalized"}
 
