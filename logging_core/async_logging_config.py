@@ -105,15 +105,15 @@ def _at_least(least: int) -> Callable[[Any], bool]:
 
 
 def _is_duration(value: Any) -> bool:
-    return type(value) in (int, float) and isfinite(value) and value > 0
+    return type(value) in (int, float) and isfinite(value) and value >= 1
 
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "level": (_is_level, "a level: DEBUG, INFO, WARNING, ERROR, CRITICAL, or a number"),
     "queue_max": (_at_least(1), "a whole number of at least 1"),
     "rotate": (lambda value: value in ("interval", "size"), "'interval' or 'size'"),
-    "rotate_sec": (_is_duration, "a number of seconds above 0"),
+    "rotate_sec": (_is_duration, "a number of seconds, at least 1"),
     "max_bytes": (_at_least(1), "a whole number of at least 1"),
-    "backups": (_at_least(0), "a whole number of at least 0"),
+    "backups": (lambda value: type(value) is int and 1 <= value <= 999, "a whole number, 1 to 999"),
     "to_console": (lambda value: type(value) is bool, "true or false"),
 }

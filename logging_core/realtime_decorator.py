@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from time import perf_counter
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from logging_core.entry import CallSite
 from logging_core.realtime_integration import get_log_integrator
@@ -35,7 +35,8 @@ def realtime_log(
     """
 
     def decorate(function: F) -> F:
-        return functools.wraps(function)(_wrapper(function, _Calls(function, operation, fields, log_args, log_result)))
+        wrapper = _wrapper(function, _Calls(function, operation, fields, log_args, log_result))
+        return cast("F", functools.update_wrapper(wrapper, function))
 
     return decorate
 
@@ -118,9 +119,19 @@ def _wrapper(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
 
         async def asynchronous_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             with calls.begin(args, kwargs):
-                async with aclosing(_relay(function(*args, **kwargs))) as items:
-                    async for item in items:
-                        yield item
+                async with aclosing(function(*args, **kwargs)) as items:
+                    step = items.asend(None)
+                    while True:
+                        try:
+                            item = await step
+                        except StopAsyncIteration:
+                            return
+                        try:
+                            sent = yield item
+                        except Exception as error:  # noqa: BLE001  # what was thrown in is for the generator
+                            step = items.athrow(error)
+                        else:
+                            step = items.asend(sent)
 
         return asynchronous_generator
 

@@ -53,10 +53,10 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     assert set(caught.value.mistakes) == {
         f"{path}:3: websocket.logging.log_level: {level}",
         f"{path}:4: websocket.logging.queue_max: must be a whole number of at least 1, not '0'",
-        f"{path}:5: websocket.logging.rotate_sec: must be a number of seconds above 0, not 'True'",
+        f"{path}:5: websocket.logging.rotate_sec: must be a number of seconds, at least 1, not 'True'",
         f"{path}:6: websocket.logging.rotat: unknown key; there are {known}",
         "V13__WEBSOCKET__LOGGING__ROTATE: must be 'interval' or 'size', not 'daily'",
-        "V13__WEBSOCKET__LOGGING__BACKUPS: must be a whole number of at least 0, not '-1'",
+        "V13__WEBSOCKET__LOGGING__BACKUPS: must be a whole number, 1 to 999, not '-1'",
         "V13__WEBSOCKET__LOGGING__TO_CONSOLE: must be true or false, not 'perhaps'",
     }
 
