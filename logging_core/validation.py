@@ -36,7 +36,8 @@ class Validator:
         try:
             self._check(_as_json(entry))
         except self._invalid as error:
-            return str(error.message).replace("data", "entry", 1)
+            demanded = f" ({error.rule}: {json.dumps(error.rule_definition, default=str)})" if error.rule else ""
+            return str(error.message).replace("data", "entry", 1) + demanded
         return None
 
 
