@@ -18,6 +18,7 @@ from logging_core.async_logging_config import (
     mistake_in,
 )
 from logging_core.background import DRAIN, BackgroundHandler, Sink
+from logging_core.complaints import complain
 from logging_core.config_loader import ConfigLoader
 from logging_core.console import ConsoleSink, Tee
 from logging_core.default_encoder import default_encoder
@@ -26,7 +27,6 @@ from logging_core.file_sink import FileSink, Route
 from logging_core.line_handler import LineHandler
 from logging_core.queue_metrics import register_queue_metrics
 from logging_core.rotation import Rotation
-from logging_core.shipper import complain
 
 __all__ = [
     "AsyncLoggingConfig",

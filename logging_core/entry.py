@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime
 from types import FrameType
 from typing import Any, NamedTuple
 
+from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
 from logging_core.sanitize import name_of
-from logging_core.shipper import complain
 from logging_core.validation import Validator
 
 #: What no field can be as an attribute of a record: its own parts, and what formatters leave on it.

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from logging_core.complaints import complain
 from logging_core.entry import CallSite, Intake
 from logging_core.errors import ConfigError
 from logging_core.realtime_logger import LOGGER, RealtimeLogger, get_realtime_logger
-from logging_core.shipper import complain
 from logging_core.validation import REALTIME, Schema, Validator
 
 

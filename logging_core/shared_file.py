@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from logging_core.complaints import complain
 from logging_core.rotation import Rotation, moving, seal
-from logging_core.shipper import complain
 
 PATIENCE = 0.5  #: seconds
 _TRIES = 20  # to find the file where its name is

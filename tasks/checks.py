@@ -38,7 +38,7 @@ def doubts(of: Settings) -> list[str]:
     total, largest = of.files.max_total_bytes, of.files.max_bytes
     if total is not None and total < 2 * largest:
         found.append(
-            f"files.max_total_bytes {total} is not twice files.max_bytes {largest}: hardly a sealed file stays"
+            f"files.max_total_bytes {total} is less than twice files.max_bytes {largest}: no sealed file stays"
         )
     return found
 
