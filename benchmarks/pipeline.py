@@ -151,7 +151,7 @@ def writer_alone(records: int) -> dict[str, float]:
     """Fill a stream, then run the Writer in this process."""
     with server() as url, tempfile.TemporaryDirectory() as folder:
         os.environ |= _environment(url, Path(folder))
-        from tasks import ingest, settings
+        from tasks import settings, writer
 
         client = redis.Redis.from_url(url, protocol=2)
         for first in range(1, records, BATCH):
@@ -159,11 +159,11 @@ def writer_alone(records: int) -> dict[str, float]:
             append(client, "b" * 32, "bench", first=first, count=BATCH, body=lines, budget=2**40)
         shard = Shard(client)
         shard.lease(PATIENCE)
-        writer = ingest.Writer(shard, settings.load())
+        run = writer.Writer(shard, settings.load())
         start, cpu = time.perf_counter(), time.process_time()
-        writer.run_through()
+        run.run_through()
         took, cpu_took = time.perf_counter() - start, time.process_time() - cpu
-        writer.close()
+        run.close()
         return {"per_second": records / took, "per_cpu_second": records / cpu_took}
 
 

@@ -1,6 +1,7 @@
 """A record as the workers see it: the decoded half of what `logging_core.record` encoded."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ class Record(msgspec.Struct, gc=False):
     message: str = ""
     service: str = ""
     error: ErrorInfo | None = None
+    channel: Any = None  #: this field an application sets as it likes, so it may be of any type
 
 
 def whole_second(timestamp: str) -> str:
