@@ -23,7 +23,17 @@ class Record(msgspec.Struct, gc=False):
     message: str = ""
     service: str = ""
     error: ErrorInfo | None = None
-    channel: Any = None  #: this field an application sets as it likes, so it may be of any type
+    # What follows an application sets as it likes: whoever looks at one of them looks at its type first.
+    channel: Any = None
+    alert: Any = True
+    event: Any = None
+    method: Any = None
+    endpoint: Any = None
+    status_code: Any = None
+    duration_ms: Any = None
+    provider: Any = None
+    model: Any = None
+    status: Any = None
 
 
 def whole_second(timestamp: str) -> str:

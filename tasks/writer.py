@@ -19,7 +19,8 @@ from logging_core.gap import explain
 from logging_core.journal import Journal
 from logging_core.rotation import Rotation
 from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard
-from rules.counters import Bounds, Place, count_records
+from rules.bounds import Bounds
+from rules.counters import Place, count_records
 from tasks import decoding, evaluate, stalls, takeover, wiring
 from tasks.record_files import RecordFiles
 from tasks.settings import Settings
