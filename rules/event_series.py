@@ -17,14 +17,15 @@ from http import HTTPStatus
 
 from rules.bounds import Bounds
 from rules.fingerprint import OTHER
-from rules.record import Record, whole_second
+from rules.record import EventRecord, Record, whole_second
 from rules.series import counted_at, series_text
 
 REQUESTS = "http_requests_total"
 DURATIONS = "http_request_duration_seconds"
 SLOW_QUERIES = "db_slow_queries_total"
 CALLS = "ai_calls_total"
-API_ACCESS, SLOW_QUERY, AI_CALL = EVENTS = ("api_access", "slow_query", "ai_call")
+API_ACCESS, SLOW_QUERY, AI_CALL = "api_access", "slow_query", "ai_call"
+EVENTS = frozenset({API_ACCESS, SLOW_QUERY, AI_CALL})
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 STATUSES = frozenset(int(status) for status in HTTPStatus)  #: any other counts as `5xx` or its like
@@ -43,8 +44,7 @@ _Route = tuple[str, str, str]  # service, method, endpoint: labels
 def count_events(records: Iterable[Record], bounds: Bounds, now: float) -> Increments:
     """What the series grow by: (series, Unix second) -> increment, each record at its own second."""
     increments: defaultdict[tuple[str, int], float] = defaultdict(float)
-    # Compared one by one, since what is in the field may not be hashable.
-    events = [each for each in records if each.event is not None and each.event in EVENTS]
+    events = [each for each in records if type(each) is EventRecord]
     if events:
         _count_requests([each for each in events if each.event == API_ACCESS], bounds, now, increments)
         _count_slow_queries([each for each in events if each.event == SLOW_QUERY], bounds, now, increments)
@@ -53,7 +53,7 @@ def count_events(records: Iterable[Record], bounds: Bounds, now: float) -> Incre
 
 
 def _count_requests(
-    records: Sequence[Record], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
+    records: Sequence[EventRecord], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
 ) -> None:
     requests: Counter[tuple[_Route, str, str]] = Counter()  # route, status, timestamp
     durations: defaultdict[tuple[_Route, str], list[float]] = defaultdict(list)  # in milliseconds
@@ -117,7 +117,7 @@ def _seconds(timestamps: Iterable[str], routes: int, now: float) -> dict[str, in
 
 
 def _count_slow_queries(
-    records: Sequence[Record], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
+    records: Sequence[EventRecord], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
 ) -> None:
     counted = Counter((each.service, whole_second(each.timestamp)) for each in records)
     for (service, second), count in counted.items():
@@ -126,7 +126,7 @@ def _count_slow_queries(
 
 
 def _count_calls(
-    records: Sequence[Record], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
+    records: Sequence[EventRecord], bounds: Bounds, now: float, increments: defaultdict[tuple[str, int], float]
 ) -> None:
     counted: Counter[tuple[str, str, str, str, str]] = Counter()
     for each in records:

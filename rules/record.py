@@ -23,10 +23,15 @@ class Record(msgspec.Struct, gc=False):
     message: str = ""
     service: str = ""
     error: ErrorInfo | None = None
-    # What follows an application sets as it likes: whoever looks at one of them looks at its type first.
+    # Fields that an application sets as it likes: whoever looks at one looks at its type first.
     channel: Any = None
     alert: Any = True
     event: Any = None
+
+
+class EventRecord(Record, gc=False):
+    """A record of one of the events that are counted: see event_series.py. All its own fields may be of any type."""
+
     method: Any = None
     endpoint: Any = None
     status_code: Any = None

@@ -5,9 +5,10 @@ from contextlib import suppress
 import msgspec
 
 from logging_core.stream import Entry
-from rules.record import Record
+from rules.event_series import EVENTS
+from rules.record import EventRecord, Record
 
-_decoder = msgspec.json.Decoder(Record)
+_decoder, _event_decoder = msgspec.json.Decoder(Record), msgspec.json.Decoder(EventRecord)
 
 
 def lines(body: bytes) -> list[bytes]:
@@ -23,9 +24,23 @@ def records(entry: Entry) -> list[Record]:
         found = []
     if len(found) != entry.count:
         found = [_record(line) for line in lines(entry.body)] if entry.count else []
+    _add_details(found, entry.body)
     for record in found:
         record.service = entry.service
     return found
+
+
+def _add_details(found: list[Record], body: bytes) -> None:
+    """Decode the records of events that are counted anew, with the fields that only they have."""
+    try:
+        if EVENTS.isdisjoint([record.event for record in found]):
+            return
+    except TypeError:  # what is in a field may not be hashable
+        pass
+    for index, (record, line) in enumerate(zip(found, lines(body), strict=False)):
+        if type(record.event) is str and record.event in EVENTS:
+            with suppress(msgspec.DecodeError):
+                found[index] = _event_decoder.decode(line)
 
 
 def _record(line: bytes) -> Record:

@@ -10,7 +10,8 @@ from redis import Redis
 
 from logging_core.files import FileStore
 from logging_core.journal import Journal
-from logging_core.stream import Keys, Shard, append
+from logging_core.stream import Keys, Shard, append, shard_key
+from rules.series import TOTAL
 from tasks import settings, writer
 from tasks.record_files import MAX_OTHER_CHANNELS
 from tests.tasks.writing import run_writer
@@ -148,3 +149,22 @@ def test_more_files_than_may_be_open_are_written_too(
     run.close()
     found = numbers(configured.log_dir / "shop")
     assert (found["app"], found["audit"]) == (list(range(1, 21)), [3, 8, 13, 18])
+
+
+def test_an_access_record_is_counted_whatever_stands_beside_it(redis: Redis, configured: settings.Settings) -> None:
+    said = {"channel": "access", "event": "api_access", "method": "GET", "endpoint": "order", "status_code": 200}
+    others: list[dict[str, Any]] = [
+        {"event": {"api_access": 1}, "method": 5},
+        {"event": ["api_access"]},
+        said | {"duration_ms": {}, "n": 1},
+        {"event": "api_access", "endpoint": [], "status_code": "x"},
+    ]
+    body = b"".join(json.dumps({"message": "m", "n": n} | each).encode() + b"\n" for n, each in enumerate(others))
+    append(redis, "q" * 32, "shop", first=1, count=4, body=body)
+    append(redis, "r" * 32, "shop", first=1, count=2, body=b"\n" + body.split(b"\n")[2] + b"\n\n")  # miscounted
+    append(redis, "s" * 32, "shop", first=1, count=2, body=b"no json\n" + body.split(b"\n")[2] + b"\n")
+    run_writer(redis, configured)
+    totals = {text.decode(): float(total) for text, total in redis.hgetall(shard_key(0, TOTAL)).items()}
+    series = 'http_requests_total{endpoint="order",method="GET",service="shop",status="200"}'
+    assert totals[series] >= 2
+    assert {text.partition("{")[0] for text in totals} == {"log_records_total", "http_requests_total"}
