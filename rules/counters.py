@@ -41,6 +41,12 @@ def count_records(records: Sequence[Record], places: Mapping[int, Place], bounds
     return changes + growth({**increments, **count_events(records, bounds, now)})
 
 
+def count_reported(error: Record, bounds: Bounds, now: float) -> list[Change]:
+    """The changes that count an error of which there is no log record, now."""
+    increments: Counter[tuple[str, int]] = Counter()
+    return _count_errors([(error, NOWHERE, now)], bounds, increments) + growth(increments)
+
+
 def count_scanned(source: str, error_type: str, count: int, now: float) -> list[Change]:
     """The changes that count what a scan found just now."""
     return growth({(series_text(SCANNED, {"source": source, "error_type": error_type}), int(now)): count})
