@@ -16,7 +16,8 @@ import redis.exceptions
 from celery.signals import celeryd_after_setup
 
 from logging_core.journal import evict, exclusive, journaled, place
-from logging_core.stream import LeaseLostError, Shard, open_shards, shards
+from logging_core.shard import LeaseLostError, Shard
+from logging_core.stream import open_shards, shards
 from tasks import settings, stalls, takeover, wiring
 from tasks.app import app
 from tasks.writer import Writer

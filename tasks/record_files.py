@@ -12,7 +12,7 @@ from itertools import accumulate
 from logging_core.channels import WELL_KNOWN, is_channel
 from logging_core.files import FileStore
 from logging_core.journal import Journal
-from logging_core.stream import Entry
+from logging_core.shard import Entry
 from rules.counters import ERROR_LEVELS, Place
 from rules.record import Record
 from tasks.decoding import lines

@@ -5,7 +5,7 @@ import time
 
 from logging_core.files import FileStore
 from logging_core.journal import Journal, exclusive, uncommitted
-from logging_core.stream import Shard
+from logging_core.shard import Shard
 from tasks.settings import Settings
 
 _logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from logging_core.files import FileStore
 from logging_core.gap import explain
 from logging_core.journal import Journal
 from logging_core.rotation import Rotation
-from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard
+from logging_core.shard import Entry, LeaseLostError, Shard
+from logging_core.stream import PRODUCER, Change
 from rules.bounds import Bounds
 from rules.counters import Place, count_records
 from tasks import decoding, evaluate, stalls, takeover, wiring

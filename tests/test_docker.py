@@ -10,7 +10,7 @@ import yaml
 from logging_core.files import FileStore
 from logging_core.journal import Journal
 from logging_core.rotation import Rotation
-from logging_core.stream import Entry
+from logging_core.shard import Entry
 from rules.record import Record
 from tasks.record_files import RecordFiles
 

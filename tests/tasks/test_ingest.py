@@ -19,9 +19,10 @@ from logging_core.account import account
 from logging_core.files import FileStore
 from logging_core.journal import Journal, evict, exclusive, place
 from logging_core.overflow import Policy
+from logging_core.shard import Shard
 from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
-from logging_core.stream import Keys, Shard, append, shard_key
+from logging_core.stream import Keys, append, shard_key
 from rules import delivery
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError

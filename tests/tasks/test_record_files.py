@@ -10,7 +10,8 @@ from redis import Redis
 
 from logging_core.files import FileStore
 from logging_core.journal import Journal
-from logging_core.stream import Keys, Shard, append, shard_key
+from logging_core.shard import Shard
+from logging_core.stream import Keys, append, shard_key
 from rules.series import TOTAL
 from tasks import settings, writer
 from tasks.record_files import MAX_OTHER_CHANNELS
