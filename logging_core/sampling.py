@@ -4,10 +4,8 @@ What is dropped is counted by the rule that dropped it. Repetitions past the lim
 """
 
 import logging
-import os
 import random
 import time
-import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +14,8 @@ from threading import RLock
 from typing import Any, Self
 from uuid import UUID
 from zlib import crc32
+
+from logging_core.forks import renew_in_child
 
 _MAX_TEMPLATES, _MAX_TEMPLATE = 1000, 500  #: messages watched at a time; characters of one that tell it from others
 _MAX_RATES = 4096  #: (level, logger) remembered
@@ -130,11 +130,11 @@ class Sampler:
         levels = logging.getLevelNamesMapping()
         self._levels = {levels[name]: (float(rate), f"level:{name}") for name, rate in settings.levels.items()}
         self._loggers = {name: (float(rate), f"logger:{name}") for name, rate in settings.loggers.items()}
-        self._key, self._duplicates = settings.key, settings.duplicates
+        self.key, self._duplicates = settings.key, settings.duplicates
         self._now, self._random = now, random
         self._rates: dict[tuple[int, str], tuple[float, str] | None] = {}
         self._begin()
-        _samplers.add(self)
+        renew_in_child(self._begin)
 
     def _begin(self) -> None:
         """Nothing was seen yet; also in a child, whose parent's lock another thread may have held."""
@@ -146,7 +146,7 @@ class Sampler:
         self._next_end = inf
 
     def keep(self, levelno: int, logger_name: str, message_template: object, fields: Mapping[str, Any]) -> bool:
-        """Whether to keep a record. `fields` are its own and the context's; a message that is no text is not watched."""
+        """Whether to keep a record. `fields`: its own, or the context's; a message that is no text is not watched."""
         site = (levelno, logger_name)
         try:
             rule = self._rates[site]
@@ -154,7 +154,7 @@ class Sampler:
             rule = self._find_rate(site)
         if rule is not None:
             rate, name = rule
-            value = fields.get(self._key) if self._key is not None else None
+            value = fields.get(self.key) if self.key is not None else None
             if (share_of(value) if isinstance(value, _IDS) else self._random()) >= rate:
                 with self._lock:
                     self.sampled[name] += 1
@@ -223,14 +223,3 @@ def share_of(value: str | int | UUID) -> float:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
-_samplers: weakref.WeakSet[Sampler] = weakref.WeakSet()
-
-
-def _begin_in_child() -> None:
-    for sampler in list(_samplers):
-        sampler._begin()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)

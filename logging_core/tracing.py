@@ -87,7 +87,7 @@ def _instrument_sqlalchemy(engines: list[Any]) -> None:
     """Statements of these engines and of all that will be; the first call decides."""
     instrumentor = _instrumentor("sqlalchemy", "SQLAlchemyInstrumentor")
     if instrumentor is not None and not instrumentor.is_instrumented_by_opentelemetry:
-        # Unchecked, since the versions that it says it is for lag behind SQLAlchemy's: 2.1 is not among them, and works.
+        # Unchecked, since the versions that it says it is for lag behind SQLAlchemy's: 2.1 works, and is not one.
         engines = [getattr(engine, "sync_engine", engine) for engine in engines]
         instrumentor.instrument(skip_dep_check=True, engines=engines)
 
