@@ -6,8 +6,10 @@ Each keeps the requests it took, and reads from them what the real one would sto
 import gzip
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR, socket
 from ssl import SSLContext
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -41,7 +43,10 @@ class Receiver:
         self.answers: list[Answer] = []  #: for the next requests, in their order; then all is well again
         self.always: Answer | None = None  #: for all requests, while it is set
         self.silent = Event()  #: while set, requests get no answer
+        self.delay = 0.0  #: seconds before each answer
+        self.drips = Event()  #: while set, answers come a byte at a time
         self._lock = Lock()
+        self._connections: set[socket] = set()
         self._server = self._make(port)
         self.scheme = "https" if tls else "http"
         if tls:
@@ -64,8 +69,12 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.silent.clear()
+        self.drips.clear()
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self._connections):  # those that are kept alive, too
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
 
     def well(self, request: Request) -> Answer:
         """What the receiver answers when all is well."""
@@ -87,6 +96,15 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 30
+            disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                super().setup()
+                receiver._connections.add(self.connection)
+
+            def finish(self) -> None:
+                receiver._connections.discard(self.connection)
+                super().finish()
 
             def do_POST(self) -> None:
                 packed = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -98,12 +116,19 @@ class Receiver:
                     self.close_connection = True
                     return
                 answer = receiver._take(Request(time.monotonic(), self.path, dict(self.headers), packed, body))
-                self.send_response(answer.status)
+                time.sleep(receiver.delay)
+                self.send_response(200 if receiver.drips.is_set() else answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                if answer.status != 204:
+                if receiver.drips.is_set():
+                    self.send_header("Content-Length", "1000000")
+                elif answer.status != 204:
                     self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
+                while receiver.drips.is_set():
+                    self.close_connection = True
+                    self.wfile.write(b" ")
+                    time.sleep(0.02)
                 self.wfile.write(answer.body)
 
             def log_message(self, *args: Any) -> None:

@@ -6,22 +6,20 @@ Every document is created under an id of its own, so what is sent again is there
 """
 
 import re
-import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from logging_core.background import Line
+from logging_core.export.errors import UnavailableError
 from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
 from logging_core.export.fields import fields_of
 from logging_core.export.handler import ExportHandler, encoder_of
 
 with extra("elasticsearch"):
-    from logging_core.export.endpoint import Endpoint, UnavailableError, usually_passes
+    from logging_core.export.endpoint import Endpoint, usually_passes
 
 PATH = "/_bulk"
 EXISTS = 409  #: the answer about a document that is there already: it was sent twice
@@ -81,19 +79,12 @@ class ElasticsearchSink(Exporter):
             )
         )
 
-    def _begin(self) -> None:
-        super()._begin()
-        # Of this process alone: equal records of two containers are two.
-        self._salt = secrets.token_bytes(16)
-
     def send(self, lines: Sequence[Line]) -> None:
         """Create the documents; see `Exporter.send`."""
-        known: Counter[bytes] = Counter()
         body = bytearray()
-        for line in lines:
+        for index, line in enumerate(lines):
             fields = fields_of(line)
-            known[line.body] += 1
-            target = {"_index": self._index_of(fields), "_id": self._id(line.body, known[line.body])}
+            target = {"_index": self._index_of(fields), "_id": self.identity(index)}
             body += orjson.dumps({"create": target}, None, orjson.OPT_APPEND_NEWLINE)
             body += orjson.dumps({**fields, "@timestamp": fields["timestamp"]}, None, orjson.OPT_APPEND_NEWLINE)
         self._read(self.endpoint.post(bytes(body)), len(lines))
@@ -121,10 +112,6 @@ class ElasticsearchSink(Exporter):
             return self._index
         day: str = fields["timestamp"][:10]
         return f"{self._index}-{day.replace('-', '.')}"
-
-    def _id(self, body: bytes, which: int) -> str:
-        """The same for the same line, however often it is sent; another for an equal one beside it."""
-        return blake2b(body + str(which).encode(), digest_size=16, key=self._salt).hexdigest()
 
 
 def elasticsearch_handler(

@@ -6,29 +6,20 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
+from urllib3.exceptions import HTTPError
+
+from logging_core.export.errors import RefusedError, UnavailableError
 
 CONNECT, BETWEEN_BYTES = 3.05, 10.0  #: seconds to connect, and between two bytes of the answer
 WHOLE_ANSWER = 30.0  #: seconds
 MAX_ANSWER = 4 * 1024 * 1024  #: bytes that are read of an answer
 MAX_REASON = 200  #: characters of an answer that go into an error
 MAX_WAIT = 3600.0  #: seconds; whoever asks to be left alone for longer is asked again after this
+_ALWAYS = {"User-Agent": "tocsin", "Content-Encoding": "gzip", "Accept-Encoding": "identity"}
 _PACKED = 5  # gzip's level: a third of the default's time, for a few per cent more bytes
-
-
-class UnavailableError(OSError):
-    """The receiver could not be asked, or has to be asked again later; nothing that was sent now is lost."""
-
-
-class RefusedError(Exception):
-    """The receiver refused the request; the same request again would not help."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 def usually_passes(status: int) -> bool:
@@ -83,7 +74,7 @@ class Endpoint:
             basic = b64encode(":".join(found).encode()).decode()
             secret["Authorization"] = f"Basic {basic}"
             self._secrets += [basic, *found]
-        self._headers = _checked({"User-Agent": "tocsin", "Content-Encoding": "gzip", **headers, **secret})
+        self._headers = _checked({**_ALWAYS, **headers, **secret})
         if ca_file is not None:
             _check_certificates(ca_file)
         self._verify = ca_file or True
@@ -115,7 +106,7 @@ class Endpoint:
                 stream=True,
             ) as answer:
                 said = _read(answer)
-        except OSError as error:  # requests' own are such; their text holds the URL
+        except (OSError, HTTPError) as error:  # requests' own are OSErrors; the text holds the URL
             raise UnavailableError(f"{self.where}: {type(error).__name__}") from None
         status = answer.status_code
         if requests.codes.ok <= status < requests.codes.multiple_choices:
@@ -206,11 +197,8 @@ def _read(answer: requests.Response) -> bytes:
     """The body, of which at most so many bytes count, and in at most so many seconds."""
     said = bytearray()
     deadline = time.monotonic() + WHOLE_ANSWER
-    piece: Any
-    for piece in answer.iter_content(64 * 1024):
+    while len(said) < MAX_ANSWER and (piece := answer.raw.read1(64 * 1024)):
         said += piece
-        if len(said) > MAX_ANSWER:
-            break
         if time.monotonic() > deadline:
             raise TimeoutError
     return bytes(said)

@@ -1,13 +1,17 @@
 """What all sinks that send records over HTTP have in common: requests of a bounded size, and a count of losses."""
 
 from collections.abc import Sequence
-
-import requests
+from http import HTTPStatus
+from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from logging_core.background import Line
-from logging_core.export.endpoint import Endpoint, RefusedError
+from logging_core.export.errors import RefusedError
 from logging_core.forks import renew_in_child
 from logging_core.shipper import complain
+
+if TYPE_CHECKING:
+    from logging_core.export.endpoint import Endpoint
 
 REQUEST_BYTES = 768 * 1024  #: of lines in one request: proxies take no more than 1 MiB by default
 
@@ -20,7 +24,7 @@ class Exporter:
 
     max_lines: int | None = None  #: in one request
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
         self._begin()
         renew_in_child(self._renew)
@@ -34,6 +38,9 @@ class Exporter:
         self._request_bytes = REQUEST_BYTES
         self._head: bytes | None = None  # the first of the lines that are on their way
         self._sent = 0  # of those
+        self._seen = 0  # so many they were at most
+        self._before = 0  # lines that came before them
+        self._process = token_hex(8)
 
     def _renew(self) -> None:
         self._begin()
@@ -48,13 +55,15 @@ class Exporter:
         if not lines:
             return
         if lines[0].body is not self._head:
-            self._head, self._sent = lines[0].body, 0
+            self._head, self._before = lines[0].body, self._before + self._seen
+            self._sent = self._seen = 0
+        self._seen = max(self._seen, len(lines))
         while self._sent < len(lines):
             part = self._part(lines)
             try:
                 self.send(part)
             except RefusedError as error:
-                if error.status == requests.codes.request_entity_too_large and len(part) > 1:
+                if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(part) > 1:
                     self._request_bytes = sum(len(line.body) for line in part) // 2
                     continue
                 self.drop(len(part), str(error))
@@ -68,6 +77,10 @@ class Exporter:
             UnavailableError, RefusedError: as `Endpoint.post`.
         """
         raise NotImplementedError
+
+    def identity(self, index: int) -> str:
+        """What the line at this index of those in `send` is known by: 32 hex digits, the same when it is sent again."""
+        return f"{self._process}{self._before + self._sent + index:016x}"
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -28,9 +28,15 @@ def nanoseconds(fields: Fields) -> int:
     return (datetime.fromisoformat(fields["timestamp"]) - _EPOCH) // _MICROSECOND * 1000
 
 
-def level_name(level: int) -> str:
-    """The standard level that this one reaches: there are five, however many an application defines."""
-    return next((name for reached, name in _LEVELS if level >= reached), logging.getLevelName(logging.DEBUG))
+def level_of(line: Line) -> int:
+    """The record's level; none, where the record said something that is no number."""
+    return line.level if isinstance(line.level, int) else logging.NOTSET
+
+
+def level_name(line: Line) -> str:
+    """The standard level that the record's reaches: there are five, however many an application defines."""
+    level = level_of(line)
+    return next((name for reached, name in _LEVELS if level >= reached), "DEBUG")
 
 
 def trace_id(fields: Fields) -> str | None:

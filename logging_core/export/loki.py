@@ -96,7 +96,7 @@ class LokiSink(Exporter):
         self._last = last
 
     def _stream(self, line: Line, fields: dict[str, Any]) -> Stream:
-        stream = (fields["service"], level_name(line.level))
+        stream = (fields["service"], level_name(line))
         if not self._logger_label:
             return stream
         logger = fields["logger"]

@@ -87,8 +87,8 @@ class OpenTelemetrySink(Exporter):
                 os.environ.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS") or os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""),
                 liberal=True,
             )
-        self._attributes = dict(attributes or {})
-        self._resources: dict[str, ResourceMessage] = {}
+        # Here, not in the thread: the detectors have threads of their own, which the end of the process forbids.
+        self._attributes = dict(Resource.create({**(attributes or {})}).attributes)
         super().__init__(
             Endpoint(
                 "OpenTelemetry",
@@ -126,10 +126,7 @@ class OpenTelemetrySink(Exporter):
         self.drop(max(partial.rejected_log_records, 0), f"{self.endpoint.where}: {partial.error_message[:200]}")
 
     def _resource(self, service: str) -> ResourceMessage:
-        if service not in self._resources:
-            found = Resource.create({**self._attributes, "service.name": service})
-            self._resources[service] = ResourceMessage(attributes=_pairs(found.attributes))
-        return self._resources[service]
+        return ResourceMessage(attributes=_pairs({**self._attributes, "service.name": service}))
 
 
 def opentelemetry_handler(
@@ -167,7 +164,7 @@ def _record(line: Line, fields: Fields, observed: int) -> LogRecord:
     return LogRecord(
         time_unix_nano=nanoseconds(fields),
         observed_time_unix_nano=observed,
-        severity_number=_SEVERITIES[level_name(line.level)],
+        severity_number=_SEVERITIES[level_name(line)],
         severity_text=fields["level"],
         body=_value(fields["message"]),
         attributes=_pairs(attributes),

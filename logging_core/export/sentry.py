@@ -10,8 +10,6 @@ import logging
 import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
-from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,7 +18,7 @@ from logging_core import context
 from logging_core.background import Line
 from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
-from logging_core.export.fields import Fields, fields_of, level_name, span_id, trace_id
+from logging_core.export.fields import Fields, fields_of, level_name, level_of, span_id, trace_id
 from logging_core.export.handler import ExportHandler, encoder_of
 from logging_core.export.stack import Frame, Raised, chain
 
@@ -86,7 +84,6 @@ class SentrySink(Exporter):
 
     def _begin(self) -> None:
         super()._begin()
-        self._salt = token_bytes(16)
         self._crumbs: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()  # by trace, the latest last
 
     def send(self, lines: Sequence[Line]) -> None:
@@ -94,7 +91,11 @@ class SentrySink(Exporter):
         (line,) = lines
         fields = fields_of(line)
         trail = self._trail(fields)
-        if line.level >= self._event_level and fields.get("alert") is not False and not self._is_told_by_the_sdk(line):
+        if (
+            level_of(line) >= self._event_level
+            and fields.get("alert") is not False
+            and not self._is_told_by_the_sdk(line)
+        ):
             event = self._event(line, fields)
             event["breadcrumbs"] = {"values": list(trail)}
             self.endpoint.post(_envelope(event))
@@ -121,16 +122,16 @@ class SentrySink(Exporter):
         ):
             return False
         events = getattr(client.get_integration("logging"), "_handler", None)
-        return events is not None and line.level >= events.level
+        return events is not None and level_of(line) >= events.level
 
     def _event(self, line: Line, fields: Fields) -> dict[str, Any]:
-        event_id = blake2b(line.body, digest_size=16, key=self._salt).hexdigest()  # the same when it is sent again
+        event_id = self.identity(0)
         event: dict[str, Any] = {
             **self._constant,
             "event_id": event_id,
             "timestamp": fields["timestamp"],
             "platform": "python",
-            "level": _LEVELS[level_name(line.level)],
+            "level": _LEVELS[level_name(line)],
             "logger": fields["logger"],
             "logentry": {"formatted": fields["message"]},
             "tags": {name: str(fields[name])[:MAX_TAG] for name in _TAGS if fields.get(name)},
@@ -142,7 +143,7 @@ class SentrySink(Exporter):
         if isinstance(fields.get("endpoint"), str):
             event["transaction"] = fields["endpoint"]
         if trace := trace_id(fields):
-            event["contexts"] = {"trace": {"trace_id": trace, "span_id": span_id(fields) or event_id[:16]}}
+            event["contexts"] = {"trace": {"trace_id": trace, "span_id": span_id(fields) or event_id[-16:]}}
         error = fields.get("error")
         if isinstance(error, dict) and isinstance(error.get("type"), str):
             event["exception"] = {"values": _exceptions(error, handled=fields.get("event") != "unhandled_exception")}
@@ -195,7 +196,7 @@ def _envelope(event: Mapping[str, Any]) -> bytes:
 def _crumb(line: Line, fields: Fields) -> dict[str, Any]:
     return {
         "timestamp": fields["timestamp"],
-        "level": _LEVELS[level_name(line.level)],
+        "level": _LEVELS[level_name(line)],
         "category": fields["logger"],
         "message": str(fields["message"])[:MAX_CRUMB],
     }

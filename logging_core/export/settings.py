@@ -79,7 +79,7 @@ def _handler(name: str, settings: Any, encoder: Encoder) -> ExportHandler:
 
 def _read(settings: Mapping[str, Any], make: Callable[..., Exporter]) -> tuple[dict[str, Any], list[str]]:
     """The arguments for `make` and for the handler, and what is wrong with them."""
-    hints = {name: hint for name, hint in get_type_hints(make.__init__).items() if name != "return"}  # type: ignore[misc]
+    hints = {name: hint for name, hint in get_type_hints(make.__init__).items() if name != "return"}
     hints |= _FOR_THE_HANDLER
     values: dict[str, Any] = {}
     mistakes: list[str] = []
