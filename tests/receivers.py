@@ -171,7 +171,7 @@ class Elasticsearch(Receiver):
 
     def well(self, request: Request) -> Answer:
         items = []
-        lines = request.body.decode().splitlines()
+        lines = request.body.decode().removesuffix("\n").split("\n")
         for action, document in zip(map(json.loads, lines[::2]), map(json.loads, lines[1::2]), strict=True):
             place = (action["create"]["_index"], action["create"]["_id"])
             status = 409 if place in self.documents else self._verdict(document)

@@ -13,6 +13,7 @@ Fields = dict[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LAST = 2**63 - 1
 _HEX = re.compile(r"[0-9a-f]+")
 _LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
 
@@ -24,8 +25,8 @@ def fields_of(line: Line) -> Fields:
 
 
 def nanoseconds(fields: Fields) -> int:
-    """When the record was made, in nanoseconds since the epoch."""
-    return (datetime.fromisoformat(fields["timestamp"]) - _EPOCH) // _MICROSECOND * 1000
+    """When the record was made, in nanoseconds since the epoch; as near as 63 bits come to it, where they cannot."""
+    return min(max((datetime.fromisoformat(fields["timestamp"]) - _EPOCH) // _MICROSECOND * 1000, 0), _LAST)
 
 
 def level_of(line: Line) -> int:

@@ -99,7 +99,7 @@ class LokiSink(Exporter):
         stream = (fields["service"], level_name(line))
         if not self._logger_label:
             return stream
-        logger = fields["logger"]
+        logger = str(fields["logger"])
         if logger not in self._loggers:
             if len(self._loggers) >= MAX_LOGGERS:
                 return (*stream, "other")

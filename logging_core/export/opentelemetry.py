@@ -107,9 +107,9 @@ class OpenTelemetrySink(Exporter):
         scopes: dict[tuple[str, str], ScopeLogs] = {}
         for line in lines:
             fields = fields_of(line)
-            place = (fields["service"], fields["logger"])
+            place = (fields["service"], str(fields["logger"]))
             if place not in scopes:
-                scopes[place] = ScopeLogs(scope=InstrumentationScope(name=fields["logger"]))
+                scopes[place] = ScopeLogs(scope=InstrumentationScope(name=place[1]))
             scopes[place].log_records.append(_record(line, fields, observed))
         request = ExportLogsServiceRequest()
         for service in dict.fromkeys(service for service, _ in scopes):
@@ -165,7 +165,7 @@ def _record(line: Line, fields: Fields, observed: int) -> LogRecord:
         time_unix_nano=nanoseconds(fields),
         observed_time_unix_nano=observed,
         severity_number=_SEVERITIES[level_name(line)],
-        severity_text=fields["level"],
+        severity_text=str(fields["level"]),
         body=_value(fields["message"]),
         attributes=_pairs(attributes),
         trace_id=bytes.fromhex(trace or ""),

@@ -132,7 +132,7 @@ class SentrySink(Exporter):
             "timestamp": fields["timestamp"],
             "platform": "python",
             "level": _LEVELS[level_name(line)],
-            "logger": fields["logger"],
+            "logger": str(fields["logger"]),
             "logentry": {"formatted": fields["message"]},
             "tags": {name: str(fields[name])[:MAX_TAG] for name in _TAGS if fields.get(name)},
             "extra": {name: value for name, value in fields.items() if name not in _ELSEWHERE},
@@ -197,7 +197,7 @@ def _crumb(line: Line, fields: Fields) -> dict[str, Any]:
     return {
         "timestamp": fields["timestamp"],
         "level": _LEVELS[level_name(line)],
-        "category": fields["logger"],
+        "category": str(fields["logger"]),
         "message": str(fields["message"])[:MAX_CRUMB],
     }
 

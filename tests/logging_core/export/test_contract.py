@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from logging_core.export import endpoint
+from tests.hostile import Parts, for_each
 from tests.logging_core.export.conftest import EXPORTS, SECRET, Connect, Export
 from tests.receivers import Answer, Receiver
 from tests.waiting import free_port, wait_until
@@ -321,3 +322,20 @@ def test_a_slow_answer_ends_too(
     wait_until(lambda: handler.failing)
     receiver.drips.clear()
     assert handler.flush(20)
+
+
+def test_records_as_bugs_and_attackers_make_them(export: Export, receiver: Any, connect: Connect) -> None:
+    _, handler = connect(export, receiver.port)
+    drawn = []
+
+    def log(parts: Parts) -> None:
+        record = parts.record(f"f{len(drawn)}")
+        drawn.append(record)
+        handler.emit(record)
+
+    for_each(20261122, 200, log)
+    assert handler.flush(20)
+    stats = handler.stats()
+    assert (stats["accepted"], stats["written"], stats["dropped"]) == (len(drawn), len(drawn), {})
+    if not export.errors_only:
+        assert len(receiver.messages) == len(drawn)
