@@ -26,6 +26,8 @@ from logging_core.redaction import Redactor
 from logging_core.retention import Retention
 from logging_core.rotation import DAY, Rotation
 from logging_core.sampling import Sampler, Sampling
+from logging_core.secret_keys import DEFAULT_KEYS
+from logging_core.secret_patterns import DEFAULT_PATTERNS
 from logging_core.settings import Mistakes, Settings, flag
 
 _lock = RLock()
@@ -141,7 +143,7 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
     Raises:
         ConfigError: something that only shows when it is made.
     """
-    encoder, sampler, outputs = Encoder(""), None, list[LineHandler]()
+    name, encoder, sampler, outputs = "", Encoder(""), None, list[LineHandler]()
     with mistakes.at("service"):
         name = service_name(chosen.service)
     with mistakes.at("redaction"):
@@ -211,8 +213,17 @@ def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink:
 
 
 def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
+    """Those rules that ship, with the keys and patterns that were chosen on top.
+
+    Raises:
+        TypeError, ValueError: naming what will not do.
+    """
     options = dict(chosen)
-    return Redactor(**options) if flag(options.pop("enabled", True)) else None
+    if not flag(options.pop("enabled", True)):
+        return None
+    options["keys"] = (*DEFAULT_KEYS, *options.get("keys", ()))
+    options["patterns"] = (*DEFAULT_PATTERNS, *options.get("patterns", ()))
+    return Redactor(**options)
 
 
 atexit.register(shutdown_logging)
