@@ -5,6 +5,7 @@ https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
 Every document is created under an id of its own, so what is sent again is there once.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
 from logging_core.export.fields import fields_of
 from logging_core.export.handler import ExportHandler, encoder_of
+from logging_core.redaction import Redactor
 
 with extra("elasticsearch"):
     from logging_core.export.endpoint import Endpoint, usually_passes
@@ -115,7 +117,13 @@ class ElasticsearchSink(Exporter):
 
 
 def elasticsearch_handler(
-    url: str, *, service: str | None = None, level: int | str = 0, max_records: int = 10_000, **options: Any
+    url: str,
+    *,
+    service: str | None = None,
+    level: int | str = logging.NOTSET,
+    max_records: int = 10_000,
+    redact: bool | Redactor = True,
+    **options: Any,
 ) -> ExportHandler:
     """A handler that sends records to Elasticsearch.
 
@@ -124,12 +132,15 @@ def elasticsearch_handler(
         service: the name of the application; by default `TOCSIN_SERVICE`, else the running program's.
         level: as of any handler.
         max_records: that may wait while Elasticsearch is away.
+        redact: whether secrets are taken out, or by which rules.
         options: those of `ElasticsearchSink`.
 
     Raises:
         ValueError: one of them cannot be; the text begins with its name.
     """
-    return ExportHandler(ElasticsearchSink(url, **options), encoder_of(service), level=level, max_records=max_records)
+    return ExportHandler(
+        ElasticsearchSink(url, **options), encoder_of(service, redact), level=level, max_records=max_records
+    )
 
 
 def _why(item: dict[str, Any]) -> str:

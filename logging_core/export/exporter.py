@@ -6,9 +6,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from logging_core.background import Line
+from logging_core.complaints import complain
 from logging_core.export.errors import RefusedError
 from logging_core.forks import renew_in_child
-from logging_core.shipper import complain
 
 if TYPE_CHECKING:
     from logging_core.export.endpoint import Endpoint

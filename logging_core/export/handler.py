@@ -1,15 +1,14 @@
 """The handler around an exporter."""
 
 import logging
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
+from logging_core import redaction
 from logging_core.background import BackgroundHandler
 from logging_core.export.exporter import Exporter
+from logging_core.handlers import service_name
 from logging_core.record import Encoder
-from logging_core.stream import SERVICE_NAME
+from logging_core.redaction import Redactor
 
 #: The threads of all exporters. What HTTP libraries say in one of them goes to none of them: it would never end.
 _THREADS: set[int | None] = set()
@@ -47,15 +46,14 @@ class ExportHandler(BackgroundHandler):
         return stats | {"written": stats["written"] - refused, "dropped": stats["dropped"] | {"refused": refused}}
 
 
-def encoder_of(service: str | None) -> Encoder:
-    """The encoder for this service; by default `TOCSIN_SERVICE`, else the name of the running program.
+def encoder_of(service: str | None, redact: bool | Redactor) -> Encoder:  # noqa: FBT001  # handlers pass it on
+    """The encoder of a handler that stands alone.
+
+    Args:
+        service: by default `TOCSIN_SERVICE`, else the name of the running program.
+        redact: whether secrets are taken out, or by which rules.
 
     Raises:
         ValueError: no name of a service.
     """
-    name = service or os.environ.get("TOCSIN_SERVICE") or Path(sys.argv[0] if sys.argv else "").stem
-    if SERVICE_NAME.fullmatch(name):
-        return Encoder(name)
-    if service:
-        raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {service!r}")
-    return Encoder("app")
+    return Encoder(service_name(service), redactor=redaction.chosen(redact))

@@ -1,5 +1,6 @@
 """Loki, by its push API in JSON (https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs)."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
 from logging_core.export.fields import fields_of, level_name, nanoseconds
 from logging_core.export.handler import ExportHandler, encoder_of
+from logging_core.redaction import Redactor
 
 with extra("loki"):
     from logging_core.export.endpoint import Endpoint
@@ -111,7 +113,13 @@ class LokiSink(Exporter):
 
 
 def loki_handler(
-    url: str, *, service: str | None = None, level: int | str = 0, max_records: int = 10_000, **options: Any
+    url: str,
+    *,
+    service: str | None = None,
+    level: int | str = logging.NOTSET,
+    max_records: int = 10_000,
+    redact: bool | Redactor = True,
+    **options: Any,
 ) -> ExportHandler:
     """A handler that sends records to Loki.
 
@@ -120,12 +128,13 @@ def loki_handler(
         service: the name of the application, a label; by default `TOCSIN_SERVICE`, else the running program's.
         level: as of any handler.
         max_records: that may wait while Loki is away.
+        redact: whether secrets are taken out, or by which rules.
         options: those of `LokiSink`.
 
     Raises:
         ValueError: one of them cannot be; the text begins with its name.
     """
-    return ExportHandler(LokiSink(url, **options), encoder_of(service), level=level, max_records=max_records)
+    return ExportHandler(LokiSink(url, **options), encoder_of(service, redact), level=level, max_records=max_records)
 
 
 def _after(last: int | None, at: int) -> int:

@@ -4,6 +4,7 @@ The messages are built from `opentelemetry.proto`, which is stable, and the SDK'
 way of logs, `opentelemetry.sdk._logs`, still begins with an underscore in 1.45; and its queue takes records, not lines.
 """
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
 from logging_core.export.fields import Fields, fields_of, level_name, nanoseconds, span_id, trace_id
 from logging_core.export.handler import ExportHandler, encoder_of
+from logging_core.redaction import Redactor
 
 with extra("opentelemetry"):
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -133,8 +135,9 @@ def opentelemetry_handler(
     url: str | None = None,
     *,
     service: str | None = None,
-    level: int | str = 0,
+    level: int | str = logging.NOTSET,
     max_records: int = 10_000,
+    redact: bool | Redactor = True,
     **options: Any,
 ) -> ExportHandler:
     """A handler that sends records to an OpenTelemetry collector, or whoever takes OTLP.
@@ -144,12 +147,15 @@ def opentelemetry_handler(
         service: the name of the application, `service.name`; by default `TOCSIN_SERVICE`, else the running program's.
         level: as of any handler.
         max_records: that may wait while the collector is away.
+        redact: whether secrets are taken out, or by which rules.
         options: those of `OpenTelemetrySink`.
 
     Raises:
         ValueError: one of them cannot be; the text begins with its name.
     """
-    return ExportHandler(OpenTelemetrySink(url, **options), encoder_of(service), level=level, max_records=max_records)
+    return ExportHandler(
+        OpenTelemetrySink(url, **options), encoder_of(service, redact), level=level, max_records=max_records
+    )
 
 
 def _record(line: Line, fields: Fields, observed: int) -> LogRecord:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from logging_core import context
+from logging_core import context, redaction
 from logging_core.background import Line
 from logging_core.export.exporter import Exporter
 from logging_core.export.extras import extra
 from logging_core.export.fields import Fields, fields_of, level_name, level_of, span_id, trace_id
 from logging_core.export.handler import ExportHandler, encoder_of
 from logging_core.export.stack import Frame, Raised, chain
+from logging_core.redaction import Redactor
 
 with extra("sentry"):
     import sentry_sdk
@@ -104,7 +105,7 @@ class SentrySink(Exporter):
     def _trail(self, fields: Fields) -> deque[dict[str, Any]]:
         """The breadcrumbs of this record's trace; of its thread, where it is of none."""
         name = fields.get("trace_id")
-        name = name if isinstance(name, str) else f"thread {fields['thread']}"
+        name = name if isinstance(name, str) else f"thread {fields.get('thread')}"
         trail = self._crumbs.setdefault(name, deque(maxlen=CRUMBS))
         self._crumbs.move_to_end(name)
         if len(self._crumbs) > TRACES:
@@ -133,7 +134,7 @@ class SentrySink(Exporter):
             "platform": "python",
             "level": _LEVELS[level_name(line)],
             "logger": str(fields["logger"]),
-            "logentry": {"formatted": fields["message"]},
+            "logentry": {"formatted": str(fields["message"])},
             "tags": {name: str(fields[name])[:MAX_TAG] for name in _TAGS if fields.get(name)},
             "extra": {name: value for name, value in fields.items() if name not in _ELSEWHERE},
             "sdk": {"name": _CLIENT, "version": "1"},
@@ -151,7 +152,13 @@ class SentrySink(Exporter):
 
 
 def sentry_handler(
-    dsn: str, *, service: str | None = None, level: int | str = 0, max_records: int = 10_000, **options: Any
+    dsn: str,
+    *,
+    service: str | None = None,
+    level: int | str = logging.NOTSET,
+    max_records: int = 10_000,
+    redact: bool | Redactor = True,
+    **options: Any,
 ) -> ExportHandler:
     """A handler that tells Sentry of errors, and of what came before them.
 
@@ -160,29 +167,30 @@ def sentry_handler(
         service: the name of the application, a tag; by default `TOCSIN_SERVICE`, else the running program's.
         level: as of any handler: of breadcrumbs, that is.
         max_records: that may wait while Sentry is away.
+        redact: whether secrets are taken out, or by which rules.
         options: those of `SentrySink`.
 
     Raises:
         ValueError: one of them cannot be; the text begins with its name.
     """
-    return ExportHandler(SentrySink(dsn, **options), encoder_of(service), level=level, max_records=max_records)
+    return ExportHandler(SentrySink(dsn, **options), encoder_of(service, redact), level=level, max_records=max_records)
 
 
-def before_send(
-    clean: Callable[[dict[str, Any]], dict[str, Any]], service: str | None = None
-) -> "Callable[[Event, Hint], Event]":
+def before_send(service: str | None = None, *, redact: bool | Redactor = True) -> "Callable[[Event, Hint], Event]":
     """What to give to `sentry_sdk.init(before_send=...)`: its events get our ids, and are redacted by our rules.
 
     Args:
-        clean: redacts a mapping into a new one, as `Redactor().clean` does.
         service: the name of the application, a tag.
+        redact: whether secrets are taken out, or by which rules.
     """
+    redactor = redaction.chosen(redact)
 
     def processed(event: "Event", hint: "Hint") -> "Event":
         fields = {"service": service, **context.fields()}
         tags = {name: str(fields[name])[:MAX_TAG] for name in _TAGS if fields.get(name)}
-        merged: Any = clean({**event, "tags": {**tags, **dict(event.get("tags") or {})}})
-        return merged  # type: ignore[no-any-return]
+        event["tags"] = {**tags, **dict(event.get("tags") or {})}
+        cleaned: Any = redactor.clean(event) if redactor else event
+        return cleaned  # type: ignore[no-any-return]
 
     return processed
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from logging_core.errors import ConfigError
+from logging_core.config_file import Location
 from logging_core.export.exporter import Exporter
 from logging_core.export.handler import ExportHandler
 from logging_core.record import Encoder
@@ -27,58 +27,52 @@ EXPORTERS = {
     "sentry": ("logging_core.export.sentry", "SentrySink"),
     "opentelemetry": ("logging_core.export.opentelemetry", "OpenTelemetrySink"),
 }
+AddMistake = Callable[[Location, str], None]
 _FOR_THE_HANDLER: dict[str, Any] = {"level": int | str, "max_records": int}
 _PLAIN = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
-def handlers(export: Mapping[str, Any], encoder: Encoder) -> list[ExportHandler]:
-    """A handler for each exporter that is named.
+def handlers(export: Mapping[str, Any], encoder: Encoder, add_mistake: AddMistake) -> list[ExportHandler]:
+    """A handler for each exporter that is named, save those with mistakes.
 
     Args:
         export: what stands below `export:`; each exporter's keys are its sink's arguments, `level` and `max_records`.
         encoder: makes lines of records, for all of them.
-
-    Raises:
-        ConfigError: with every mistake, each beginning with its key, such as `loki.url: ...`.
+        add_mistake: is told of every mistake: its place, such as `("loki", "url")`, and what is wrong there.
     """
-    if not isinstance(export, Mapping):
-        raise ConfigError(["must be a mapping"])
     made: list[ExportHandler] = []
-    mistakes: list[str] = []
     for name, settings in export.items():
-        try:
-            made.append(_handler(name, settings, encoder))
-        except ConfigError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        for each in made:
-            each.close()
-        raise ConfigError(mistakes)
+        if name not in EXPORTERS:
+            add_mistake((name,), f"unknown; there are {', '.join(EXPORTERS)}")
+        elif not isinstance(settings, Mapping):
+            add_mistake((name,), "must be a mapping")
+        else:
+            made += _made(name, settings, encoder, lambda place, what: add_mistake((name, *place), what))  # noqa: B023
     return made
 
 
-def _handler(name: str, settings: Any, encoder: Encoder) -> ExportHandler:
-    if name not in EXPORTERS:
-        raise ConfigError([f"{name}: unknown; there are {', '.join(EXPORTERS)}"])
-    if not isinstance(settings, Mapping):
-        raise ConfigError([f"{name}: must be a mapping"])
+def _made(name: str, settings: Mapping[str, Any], encoder: Encoder, add_mistake: AddMistake) -> list[ExportHandler]:
     module, sink = EXPORTERS[name]
     try:
         make: Callable[..., Exporter] = getattr(importlib.import_module(module), sink)
     except ImportError as error:
-        raise ConfigError([f"{name}: {error}"]) from error
+        add_mistake((), str(error))
+        return []
     values, mistakes = _read(settings, make)
-    if mistakes:
-        raise ConfigError([f"{name}.{mistake}" for mistake in mistakes])
-    own = {key: values.pop(key) for key in _FOR_THE_HANDLER if key in values}
-    try:
-        return ExportHandler(make(**values), encoder, **own)
-    except ValueError as error:
-        raise ConfigError([f"{name}.{error}"]) from None
+    if not mistakes:
+        own = {key: values.pop(key) for key in _FOR_THE_HANDLER if key in values}
+        try:
+            return [ExportHandler(make(**values), encoder, **own)]
+        except ValueError as error:
+            mistakes = [str(error)]
+    for mistake in mistakes:
+        key, separator, what = mistake.partition(": ")
+        add_mistake(tuple(key.split(".", 1)) if separator else (), what if separator else mistake)
+    return []
 
 
 def _read(settings: Mapping[str, Any], make: Callable[..., Exporter]) -> tuple[dict[str, Any], list[str]]:
-    """The arguments for `make` and for the handler, and what is wrong with them."""
+    """The arguments for `make` and for the handler, and what is wrong with them: `key: ...`."""
     hints = {name: hint for name, hint in get_type_hints(make.__init__).items() if name != "return"}
     hints |= _FOR_THE_HANDLER
     values: dict[str, Any] = {}

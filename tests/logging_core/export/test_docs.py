@@ -55,7 +55,7 @@ def test_its_configuration_has_no_mistakes(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     (tmp_path / "elasticsearch").write_text("key\n")
     (tmp_path / "sentry").write_text("https://key@sentry.example.com/42\n")
-    made = handlers(yaml.safe_load(text.replace("/run/secrets", str(tmp_path)))["export"], Encoder("shop"))
+    made = handlers(yaml.safe_load(text.replace("/run/secrets", str(tmp_path)))["export"], Encoder("shop"), pytest.fail)
     assert len(made) == 4
     for handler in made:
         handler.close()

@@ -1,15 +1,12 @@
 import json
-import logging
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sentry_sdk
-from sentry_sdk.integrations.logging import LoggingIntegration
 
-from logging_core import context
-from logging_core.context import LoggingContext
-from logging_core.export.sentry import before_send
 from tests.logging_core.export.conftest import EXPORTS, Connect
 from tests.receivers import Answer, Sentry, items
 
@@ -115,50 +112,79 @@ def test_a_quota_without_a_time_is_left_alone_for_a_minute(sentry: Sentry, conne
     assert len(sentry.requests) == 1
 
 
-@pytest.fixture
-def sdk(sentry: Sentry) -> Iterator[Any]:
-    """The application's own sentry-sdk, told how to begin by its options."""
-
-    def begin(**options: Any) -> None:
-        sentry_sdk.init(sentry.dsn, default_integrations=False, **options)
-
-    yield begin
-    sentry_sdk.get_client().close(timeout=5)
-    sentry_sdk.init()
+# -- beside the application's own SDK, in a process of its own: the SDK patches the standard library for good ----------
 
 
-def with_sdk(sentry: Sentry) -> list[dict[str, Any]]:
-    sentry_sdk.flush(5)
+def with_sdk(sentry: Sentry, program: str) -> list[dict[str, Any]]:
+    """Run the program, in which `dsn` is the project's; the events that came, in their order, each time they came."""
+    beginning = f"""
+import logging, sentry_sdk
+from sentry_sdk.integrations.logging import LoggingIntegration
+from logging_core.context import LoggingContext
+from logging_core.export.sentry import before_send, sentry_handler
+dsn = {sentry.dsn!r}
+logger = logging.getLogger("shop.api")
+logger.addHandler(logging.NullHandler())
+"""
+    ending = "\nsentry_sdk.flush(10)\nlogging.shutdown()\n"
+    command = [sys.executable, "-c", beginning + textwrap.dedent(program) + ending]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
     payloads = [payload for request in sentry.taken for kind, payload in items(request.body) if kind == "event"]
     return [json.loads(payload) for payload in payloads]
 
 
-def test_beside_the_sdk_no_error_is_told_twice(sentry: Sentry, connect: Connect, sdk: Any) -> None:
-    sdk(integrations=[LoggingIntegration()])
-    logger, handler = connect(SENTRY, sentry.port)
-    logger.error("once")
-    assert handler.flush(20)
-    assert [event["logentry"]["message"] for event in with_sdk(sentry)] == ["once"]
-    assert sentry.requests[0].headers["User-Agent"] != "tocsin"
+def test_beside_the_sdk_no_error_is_told_twice(sentry: Sentry) -> None:
+    events = with_sdk(
+        sentry,
+        """
+        sentry_sdk.init(dsn)
+        logger.addHandler(sentry_handler(dsn, service="shop"))
+        logger.error("once")
+        """,
+    )
+    assert [event["logentry"]["message"] for event in events] == ["once"]
+    assert events[0]["sdk"]["name"].startswith("sentry.python")
 
 
-def test_beside_an_sdk_that_tells_of_no_records_ours_does(sentry: Sentry, connect: Connect, sdk: Any) -> None:
-    sdk(integrations=[LoggingIntegration(event_level=None)])
-    logger, handler = connect(SENTRY, sentry.port)
-    logger.error("once")
-    assert handler.flush(20)
-    assert [event["logentry"]["formatted"] for event in with_sdk(sentry)] == ["once"]
+@pytest.mark.parametrize(
+    "init",
+    [
+        "sentry_sdk.init(dsn, integrations=[LoggingIntegration(event_level=None)])",
+        "sentry_sdk.init(dsn.replace('/42', '/43'), transport=lambda envelope: None)",
+    ],
+)
+def test_beside_an_sdk_that_tells_this_project_of_no_records_ours_does(sentry: Sentry, init: str) -> None:
+    events = with_sdk(
+        sentry,
+        f"""
+        {init}
+        logger.addHandler(sentry_handler(dsn, service="shop"))
+        logger.error("once")
+        """,
+    )
+    assert [event["logentry"].get("formatted") for event in events] == ["once"]
+    assert events[0]["sdk"]["name"] == "tocsin"
 
 
-def test_the_sdks_events_get_our_ids_and_our_redaction(sentry: Sentry, sdk: Any) -> None:
-    def clean(fields: dict[str, Any]) -> dict[str, Any]:
-        plain: dict[str, Any] = json.loads(json.dumps(fields).replace("hunter2", "[redacted]"))
-        return plain
+def test_the_sdks_events_get_our_ids_and_our_redaction(sentry: Sentry) -> None:
+    logged, captured = with_sdk(
+        sentry,
+        """
+        sentry_sdk.init(dsn, before_send=before_send("shop"), send_default_pii=True)
 
-    sdk(integrations=[LoggingIntegration()], before_send=before_send(clean, service="shop"))
-    with LoggingContext(trace_id="t1", request_id="r1"):
-        logging.getLogger("shop.api").error("login with hunter2 failed")
-    (event,) = with_sdk(sentry)
-    assert event["tags"] == {"service": "shop", "trace_id": "t1", "request_id": "r1"}
-    assert event["logentry"]["message"] == "login with [redacted] failed"
-    assert context.fields() == {}
+        def fail(password):
+            raise ValueError(len(password))
+
+        with LoggingContext(trace_id="t1", request_id="r1"):
+            logger.error("login with password=hunter2 failed", extra={"token": "hunter2"})
+            try:
+                fail("hunter2")
+            except ValueError as error:
+                sentry_sdk.capture_exception(error)
+        """,
+    )
+    assert logged["tags"] == {"service": "shop", "trace_id": "t1", "request_id": "r1"}
+    assert logged["logentry"]["message"] == "login with password=[redacted] failed"
+    assert "hunter2" not in json.dumps(logged)
+    assert captured["exception"]["values"][0]["stacktrace"]["frames"][-1]["vars"] == {"password": "[redacted]"}

@@ -1,17 +1,24 @@
 """`export:` of a configuration file."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logging_core.errors import ConfigError
+from logging_core.config_file import dotted
 from logging_core.export.elasticsearch import ElasticsearchSink
 from logging_core.export.loki import LokiSink
 from logging_core.export.settings import handlers
 from logging_core.record import Encoder
 from tests.receivers import Elasticsearch, Loki
+
+
+def mistakes_in(export: Any) -> list[str]:
+    found: list[str] = []
+    assert handlers(export, Encoder("shop"), lambda place, what: found.append(f"{dotted(place)}: {what}")) == []
+    return found
 
 
 def test_each_exporter_that_is_named_becomes_a_handler(tmp_path: Path) -> None:
@@ -23,6 +30,7 @@ def test_each_exporter_that_is_named_becomes_a_handler(tmp_path: Path) -> None:
                 "elasticsearch": {"url": elasticsearch.url, "api_key_file": str(tmp_path / "key")},
             },
             Encoder("shop"),
+            pytest.fail,
         )
         assert [type(handler.sink) for handler in made] == [LokiSink, ElasticsearchSink]
         logger = logging.Logger("shop.api")  # noqa: LOG001
@@ -44,7 +52,6 @@ URL = "http://127.0.0.1:1"
 @pytest.mark.parametrize(
     ("export", "mistakes"),
     [
-        (["loki"], ["must be a mapping"]),
         ({"lokki": {}}, ["lokki: unknown; there are loki, elasticsearch, sentry, opentelemetry"]),
         ({"loki": URL}, ["loki: must be a mapping"]),
         ({"loki": {}, "sentry": {}}, ["loki.url: is missing", "sentry.dsn: is missing"]),
@@ -67,7 +74,7 @@ URL = "http://127.0.0.1:1"
         ({"loki": {"url": URL, "headers": {"X Y": "z"}}}, ["loki.headers: 'X Y' is no name of a header"]),
         ({"loki": {"url": URL, "headers": {"X": "a\r\nb"}}}, ["loki.headers.X: must be one line of ASCII"]),
         ({"loki": {"url": URL, "level": "LOUD"}}, ["loki.level: 'LOUD' is no level"]),
-        ({"loki": {"url": URL, "max_records": 0}}, ["loki.max_records is at least 1"]),
+        ({"loki": {"url": URL, "max_records": 0}}, ["loki: max_records is at least 1"]),
         ({"loki": {"url": URL, "max_records": True}}, ["loki.max_records: must be a whole number"]),
         ({"loki": {"url_file": "/nowhere"}}, ["loki.url_file: cannot read /nowhere: No such file"]),
         ({"loki": {"url": URL, "url_file": "/dev/null"}}, ["loki.url_file: url is given twice"]),
@@ -82,16 +89,13 @@ URL = "http://127.0.0.1:1"
     ],
 )
 def test_a_mistake_is_named_with_its_key(export: Any, mistakes: list[str]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        handlers(export, Encoder("shop"))
-    assert len(caught.value.mistakes) == len(mistakes)
-    for said, expected in zip(caught.value.mistakes, mistakes, strict=True):
+    for said, expected in zip(mistakes_in(export), mistakes, strict=True):
         assert said.startswith(expected)
 
 
 def test_an_unknown_key_is_named_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"^loki\.ulr: unknown; there are url, labels, .*level, max_records$"):
-        handlers({"loki": {"url": URL, "ulr": "x"}}, Encoder("shop"))
+    (said,) = mistakes_in({"loki": {"url": URL, "ulr": "x"}})
+    assert re.fullmatch(r"loki\.ulr: unknown; there are url, labels, .*level, max_records", said)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,5 @@ def test_an_unknown_key_is_named_with_those_there_are() -> None:
     ],
 )
 def test_no_mistake_shows_a_secret(name: str, settings: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        handlers({name: settings}, Encoder("shop"))
-    assert "sesame" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    (said,) = mistakes_in({name: settings})
+    assert "sesame" not in said
