@@ -106,15 +106,16 @@ class BackgroundHandler(LineHandler):
 
     # -- in any thread ---------------------------------------------------------------------------------------------
 
-    def put(self, line: bytes, level: int) -> None:
-        """Queue a line, or count it as refused."""
+    def put(self, line: bytes, level: int) -> bool:  # type: ignore[override]  # who asks may know
+        """Queue a line, or count it as refused; whether it was queued."""
         queue = self._queue
         waiting = len(queue)
         if (waiting >= self._mark or self._closed) and not self._has_room(waiting):
-            return
+            return False
         queue.append((level, line))
         if self._resting:
             self._wake()
+        return True
 
     def _has_room(self, waiting: int) -> bool:
         if self._closed or waiting >= self.max_records:
@@ -268,6 +269,7 @@ class BackgroundHandler(LineHandler):
             return True
         self.failing = False
         with self._lock:
+            self._peak = max(self._peak, len(self._queue))
             self._take_out(len(batch))
             self._written += len(batch)
         return True

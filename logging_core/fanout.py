@@ -28,7 +28,7 @@ class Fanout(LineHandler):
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Wait until every handler has passed on what it took; whether all have."""
-        return all([output.flush(timeout) for output in self.outputs])
+        return False not in [output.flush(timeout) for output in self.outputs]  # each is asked
 
     def close(self) -> None:
         """Close them all."""

@@ -10,14 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import connection, spill
+from logging_core import connection, redaction, spill
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
-from logging_core import redaction
 from logging_core.redaction import Redactor
 from logging_core.sampling import Sampler
 from logging_core.shipper import Shipper

@@ -1,4 +1,4 @@
-"""Setting logging up, and taking it down: one handler of ours on the root logger, so that everybody's records go one way.
+"""Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
 destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
 destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
@@ -7,7 +7,9 @@ destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; a
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -110,7 +112,10 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
+    handler.tell_repeated(at_once=True)
     handler.close()
+    if "logging_core.resources" in sys.modules:
+        sys.modules["logging_core.resources"].stop_resource_sampler()
 
 
 def is_initialized() -> bool:
@@ -127,13 +132,16 @@ def stats() -> dict[str, Any]:
 def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
     global _installed
     with _lock:
+        handler = _built(chosen, mistakes) if chosen.enabled else None  # what raises leaves all as it was
         shutdown_logging()
-        if chosen.enabled:
-            handler = _built(chosen, mistakes)
+        if handler is not None:
             root = logging.getLogger()
             _installed = handler, root.level
             root.setLevel(chosen.log_level)
             root.addHandler(handler)
+            if chosen.resources is not None:
+                resources = import_module("logging_core.resources")
+                resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
     return UnifiedLoggerFactory()
 
 
@@ -148,8 +156,11 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
         name = service_name(chosen.service)
     with mistakes.at("redaction"):
         encoder = Encoder(name, redactor=_redactor(chosen.redaction), call_site=chosen.call_site)
+    with mistakes.at("resources"):
+        if chosen.resources is not None:
+            import_module("logging_core.resources")  # psutil is an extra
     with mistakes.at("sampling"):
-        sampler = Sampler(Sampling(**chosen.sampling)) if chosen.sampling else None
+        sampler = Sampler(Sampling.from_mapping(chosen.sampling)) if chosen.sampling else None
     if not mistakes:
         outputs = _outputs(chosen, encoder, mistakes)
     if mistakes:

@@ -21,13 +21,21 @@ class Sign(Enum):
     LONG = "16 ASCII letters and digits without a break"
     DIGITS = "13 digits, with nothing but spaces and dashes in between"
 
+    def may_be_in(self, text: str) -> bool:
+        """Whether it is worth looking for secrets with this sign in a text."""
+        if self is Sign.CAPITAL:
+            return "I" in text or "B" in text or "J" in text
+        if self is Sign.SEPARATOR:
+            return ":" in text or "=" in text
+        return len(text) >= (16 if self is Sign.LONG else 13)
+
 
 @dataclass(frozen=True)
 class Pattern:
     """One family of secrets.
 
     Args:
-        regex: what is hidden: the group `secret` where there is one, else all that matches. `\\w`, `\\s`, `\\d` and `(?i)`
+        regex: what is hidden: the group `secret` where there is one, else all that matches. Its classes, and `(?i)`,
             are about ASCII.
         needles: pieces of text, in small letters, one of which is in every match, however written. Without them every
             text of every record is searched, unless a sign is missing.
@@ -48,7 +56,9 @@ class Pattern:
             raise ValueError(f"redaction pattern {self.regex!r} matches the empty text")
         for needle in self.needles:
             if not re.fullmatch(r"[ !#-@\[\]-~]+", needle):
-                raise ValueError(f"redaction pattern {self.regex!r}: the needle {needle!r} is not plain ASCII in lowercase")
+                raise ValueError(
+                    f"redaction pattern {self.regex!r}: the needle {needle!r} is not plain ASCII in lowercase"
+                )
 
     @cached_property
     def compiled(self) -> re.Pattern[str]:
@@ -60,7 +70,10 @@ class Pattern:
 
     def may_be_in(self, lowered: str) -> bool:
         """Whether it is worth searching a text that is this one in lowercase."""
-        return not self.needles or any(needle in lowered for needle in self.needles)
+        for needle in self.needles:
+            if needle in lowered:
+                return True
+        return not self.needles
 
     def is_in(self, text: str) -> bool:
         """Whether `hide` would change the text."""
@@ -160,7 +173,9 @@ DEFAULT_PATTERNS = (
     Pattern(_APART + r"github_pat_\w{20,}", ("github_pat_",), Sign.LONG, _is_random),
     Pattern(_APART + r"glpat-[\w-]{16,}", ("glpat-",), Sign.LONG, _is_random),  # GitLab
     Pattern(_APART + r"(?:xox[a-z]|xapp)-[\w.-]{16,}", ("xox", "xapp-"), Sign.LONG, _is_random),  # Slack
-    Pattern(_APART + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_", "k_prod_"), Sign.LONG),  # Stripe
+    Pattern(
+        _APART + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_", "k_prod_"), Sign.LONG
+    ),  # Stripe
     Pattern(_APART + r"whsec_[\w+/=-]{16,}", ("whsec_",), Sign.LONG, _is_random),
     Pattern(r"(?<![\w-])sk-[\w-]{20,}", ("sk-",), Sign.LONG, _is_random),  # OpenAI, Anthropic and those like them
     Pattern(_APART + r"hf_[A-Za-z0-9]{30,}", ("hf_",), Sign.LONG),  # Hugging Face
@@ -171,7 +186,9 @@ DEFAULT_PATTERNS = (
         ("bearer",),
         Sign.CAPITAL,
     ),
-    Pattern(_APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))),
+    Pattern(
+        _APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))
+    ),
     Pattern(
         _APART + r"B(?i:asic)\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})",
         ("basic",),
