@@ -1,0 +1,108 @@
+"""The record of each slow statement: listeners on SQLAlchemy's engines, synchronous and asynchronous."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
+
+_MAX_STATEMENT = 4000  #: characters
+_MAX_PARAMETERS = 50
+_STARTED = "_tocsin_started"  #: on the execution itself, so that one which fails leaves nothing behind
+
+
+class SlowQueries:
+    """Logs the statements that take longer than a threshold, also those that fail after it.
+
+    Args:
+        logger: `<app>.sql`, by convention.
+        threshold_ms: milliseconds in the driver.
+        show_parameters: their values instead of their types; redaction still applies to the record.
+    """
+
+    def __init__(self, logger: logging.Logger, threshold_ms: float = 100, *, show_parameters: bool = False) -> None:
+        self.logger = logger
+        self.threshold_ms = threshold_ms
+        self.show_parameters = show_parameters
+
+    def watch(self, target: Any = Engine) -> None:
+        """Listen on an engine (an AsyncEngine too), or on all there are and will be. Twice is once."""
+        target = getattr(target, "sync_engine", target)
+        for name, listener in self._listeners():
+            if not event.contains(target, name, listener):
+                event.listen(target, name, listener)
+
+    def ignore(self, target: Any = Engine) -> None:
+        """Stop listening on what `watch` was called with."""
+        target = getattr(target, "sync_engine", target)
+        for name, listener in self._listeners():
+            if event.contains(target, name, listener):
+                event.remove(target, name, listener)
+
+    def _listeners(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        return (
+            ("before_cursor_execute", self._started),
+            ("after_cursor_execute", self._ended),
+            ("handle_error", self._failed),
+        )
+
+    def _started(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        execution: ExecutionContext | None,
+        executemany: Any,
+    ) -> None:
+        if execution is not None:
+            execution.__dict__[_STARTED] = perf_counter()
+
+    def _ended(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        execution: ExecutionContext | None,
+        executemany: Any,
+    ) -> None:
+        self._measure(execution, statement, parameters)
+
+    def _failed(self, failure: ExceptionContext) -> None:
+        self._measure(
+            failure.execution_context,
+            failure.statement or "",
+            failure.parameters,
+            error_type=type(failure.original_exception).__name__,
+        )
+
+    def _measure(self, execution: ExecutionContext | None, statement: str, parameters: Any, **fields: Any) -> None:
+        # Taken out, so that listeners on one engine and on all of them make one record.
+        started = execution.__dict__.pop(_STARTED, None) if execution is not None else None
+        if started is None:
+            return
+        duration_ms = (perf_counter() - started) * 1000
+        if duration_ms <= self.threshold_ms:
+            return
+        extra = {
+            "event": "slow_query",
+            "duration_ms": round(duration_ms, 3),
+            "statement": statement[:_MAX_STATEMENT],
+            "parameters": parameters if self.show_parameters else types_of(parameters),
+            **fields,
+        }
+        self.logger.warning("Slow query", extra=extra)
+
+
+def types_of(parameters: Any) -> Any:
+    """The parameters with the name of its type for each value; of many rows their number and the first one's types."""
+    if isinstance(parameters, Mapping):
+        return {str(name): type(parameters[name]).__name__ for name in list(parameters)[:_MAX_PARAMETERS]}
+    if not isinstance(parameters, Sequence) or isinstance(parameters, str | bytes):
+        return type(parameters).__name__
+    if parameters and isinstance(parameters[0], Mapping | list | tuple):
+        return {"rows": len(parameters), "first": types_of(parameters[0])}
+    return [type(value).__name__ for value in parameters[:_MAX_PARAMETERS]]

@@ -1,0 +1,63 @@
+"""What every integration begins with: logging itself, quiet libraries, slow statements, the use of resources."""
+
+import importlib
+import logging
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+
+def start_logging(**options: Any) -> None:
+    """Initialise logging with these options of `init_logging`, unless the application has done so."""
+    if find_spec("logging_core.lifecycle") is None:
+        return
+    lifecycle = importlib.import_module("logging_core.lifecycle")
+    if not lifecycle.is_initialized():
+        lifecycle.init_logging(**options)
+
+
+def quieten_sqlalchemy() -> None:
+    """Take SQLAlchemy's own records of every statement out, unless the application has set a level for them."""
+    logger = logging.getLogger("sqlalchemy.engine")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+
+
+class Companions:
+    """What runs beside an application's requests: slow statements and the use of resources.
+
+    Each process starts them with its first request: SQLAlchemy is imported by then, if it ever is, and a server that
+    loads the application and then forks has no thread of ours.
+
+    Args:
+        name: of the application; its loggers are `<name>.sql` and `<name>.system`.
+        slow_query_ms: milliseconds; None: statements are not watched.
+        resource_interval: seconds; None: the use of resources is not sampled.
+    """
+
+    def __init__(self, name: str, slow_query_ms: float | None, resource_interval: float | None) -> None:
+        self._name = name
+        self._slow_query_ms = slow_query_ms
+        self._resource_interval = resource_interval
+        self._started = False
+        if resource_interval is not None:
+            importlib.import_module("logging_core.resources")  # what is missing is told at start
+        self.watch_statements()
+
+    def start(self) -> None:
+        """Start them, once in a process."""
+        if self._started:
+            return
+        self._started = True
+        self.watch_statements()
+        if self._resource_interval is not None:
+            from logging_core.resources import start_resource_sampler
+
+            start_resource_sampler(self._resource_interval, name=self._name)
+
+    def watch_statements(self) -> None:
+        """Watch all engines of SQLAlchemy, if the application has imported it."""
+        if self._slow_query_ms is not None and "sqlalchemy" in sys.modules:
+            from logging_core.web.sqlalchemy import SlowQueries
+
+            SlowQueries(logging.getLogger(f"{self._name}.sql"), self._slow_query_ms).watch()
