@@ -4,70 +4,86 @@ A generation is compressed into `.app.log.part`, which takes the place of the pl
 own name in another. So at each moment, and wherever this ends, each line is in exactly one file; a part that was not
 finished is begun again, and a compressed file that still has the plain name is given its own.
 
-What the writer may still append to is never touched: a file is sealed when no journal has its inode. Nor is what was
-written to a moment ago, since scanners and shippers of logs first read a plain file to its end. Applications never
-import this: `isal` comes with `tocsin[server]`.
+What a writer may still append to is never touched: no journal has the inode of a sealed file, and no process of those
+that share a file (shared_file.py) holds its lock. Nor is what was written to a moment ago, since scanners and shippers
+of logs first read a plain file to its end.
 """
 
+import fcntl
 import logging
 import os
 import stat
-import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from isal import isal_zlib  # a tenth of zlib's time for the same ratio: 0.1 s for 100 MiB of records
-
 from logging_core.journal import State, locked, sync_folder
+from logging_core.packing import CHUNK, Format, format_named, installed
 from logging_core.rotation import COMPRESSED, generations, moving
-
-CHUNK = 1 << 20  #: bytes
-MAGIC = b"\x1f\x8b"
-GZIP = 31  #: what zlib calls a window of 32 KiB with gzip's header and trailer
 
 _logger = logging.getLogger(__name__)
 
 
-class _InUse(NamedTuple):
+class InUse(NamedTuple):
     """What the writers of all shards know."""
 
     names: set[str]
     inodes: set[int]
 
 
-def compress_sealed(log_dir: Path, now: float, *, min_age: float) -> int:
-    """Compress the generations that were last written to `min_age` seconds ago; how many. One run at a time."""
+def compress_sealed(
+    log_dir: Path,
+    now: float,
+    *,
+    min_age: float,
+    packed: Format | None = None,
+    names: Collection[str] | None = None,
+) -> int:
+    """Compress the generations that were last written to `min_age` seconds ago; how many. One run at a time.
+
+    Args:
+        log_dir: where the files are.
+        now: Unix seconds.
+        min_age: seconds.
+        packed: the format; by default gzip.
+        names: of the files below `log_dir` whose generations they are; by default those that the journals name.
+    """
+    packed = packed or format_named("gzip")
     with locked(log_dir, "compression") as held:
         if not held:
             return 0
-        return sum(_compress(log_dir, log_dir / name, each, now - min_age) for name, each in _plain(log_dir))
+        found = list(_plain(log_dir, in_use(log_dir).names if names is None else names))
+        return sum(_compress(log_dir, log_dir / name, each, now - min_age, packed) for name, each in found)
 
 
-def _plain(log_dir: Path) -> Iterator[tuple[str, Path]]:
+def _plain(log_dir: Path, names: Collection[str]) -> Iterator[tuple[str, Path]]:
     """(name, path) of each generation that is not compressed, of the files that are ours."""
-    for name in sorted(_in_use(log_dir).names):
+    for name in sorted(names):
         if not (log_dir / name).parent.is_dir():
             continue
         for _, files in sorted(generations(log_dir / name).items()):
-            if len(files) == 1 and files[0].suffix != COMPRESSED:  # else somebody else compresses, too
+            if len(files) == 1 and files[0].suffix not in COMPRESSED:  # else somebody else compresses, too
                 yield name, files[0]
 
 
-def _compress(log_dir: Path, path: Path, generation: Path, before: float) -> bool:
+def _compress(log_dir: Path, path: Path, generation: Path, before: float, packed: Format) -> bool:
     """Compress one generation of the file at `path`; whether it was done."""
     part = path.with_name(f".{path.name}.part")
     try:
         with os.fdopen(_opened(generation, os.O_RDONLY), "rb") as plain:
             status = os.fstat(plain.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_ino in _in_use(log_dir).inodes:
+            if not stat.S_ISREG(status.st_mode) or status.st_ino in in_use(log_dir).inodes:
                 return False
-            if _is_whole(plain):
-                return _rename(log_dir, path, plain, part=None)
-            if status.st_mtime > before:
+            for each in installed():
+                if each.holds(plain):
+                    return _rename(log_dir, path, plain, each.suffix, part=None)
+            if status.st_mtime > before or not _is_left(plain):
                 return False
-            _write(plain, part, status)
-            return _rename(log_dir, path, plain, part=part)
+            try:
+                _write(plain, part, status, packed)
+                return _rename(log_dir, path, plain, packed.suffix, part=part)
+            finally:
+                fcntl.flock(plain, fcntl.LOCK_UN)  # a child that was forked meanwhile has the descriptor too
     except FileNotFoundError:
         return False  # moved on meanwhile: the next run finds it
     except OSError as error:
@@ -77,10 +93,19 @@ def _compress(log_dir: Path, path: Path, generation: Path, before: float) -> boo
         part.unlink(missing_ok=True)
 
 
-def _write(plain: IO[bytes], part: Path, status: os.stat_result) -> None:
+def _is_left(plain: IO[bytes]) -> bool:
+    """Whether no process is writing to it; if so, none will any more, since each looks first whether it was sealed."""
+    try:
+        fcntl.flock(plain, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _write(plain: IO[bytes], part: Path, status: os.stat_result, packed: Format) -> None:
     """Compress into a part, fsynced, with the times and the mode of the plain file."""
     plain.seek(0)
-    packer = isal_zlib.compressobj(wbits=GZIP)
+    packer = packed.packer()
     with os.fdopen(_opened(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
         while chunk := plain.read(CHUNK):
             file.write(packer.compress(chunk))
@@ -91,7 +116,7 @@ def _write(plain: IO[bytes], part: Path, status: os.stat_result) -> None:
         os.fsync(file.fileno())
 
 
-def _rename(log_dir: Path, path: Path, plain: IO[bytes], *, part: Path | None) -> bool:
+def _rename(log_dir: Path, path: Path, plain: IO[bytes], suffix: str, *, part: Path | None) -> bool:
     """Put a part in the place of the plain file, wherever that has been moved to, and give it its own name.
 
     `plain` being open, its inode is nobody else's meanwhile.
@@ -99,39 +124,26 @@ def _rename(log_dir: Path, path: Path, plain: IO[bytes], *, part: Path | None) -
     with moving(log_dir) as held:
         status = os.fstat(plain.fileno())
         grown = part is not None and status.st_size != plain.tell()
-        if not held or grown or status.st_ino in _in_use(log_dir).inodes:
+        if not held or grown or status.st_ino in in_use(log_dir).inodes:
             return False
         for files in generations(path).values():
             if len(files) == 1 and files[0].stat(follow_symlinks=False).st_ino == status.st_ino:
                 if part:
                     part.rename(files[0])
-                files[0].rename(files[0].with_name(files[0].name + COMPRESSED))
+                files[0].rename(files[0].with_name(files[0].name + suffix))
                 sync_folder(path.parent)
                 return True
         return False  # it was the oldest, and is gone
 
 
-def _is_whole(file: IO[bytes]) -> bool:
-    """Whether this is a compressed file, whole, whatever its name."""
-    if file.read(len(MAGIC)) != MAGIC:
-        return False
-    file.seek(0)
-    unpacker = zlib.decompressobj(wbits=GZIP)
-    try:
-        while chunk := file.read(CHUNK):
-            unpacker.decompress(chunk)
-    except zlib.error:
-        return False
-    return unpacker.eof and not unpacker.unused_data
-
-
-def _in_use(log_dir: Path) -> _InUse:
+def in_use(log_dir: Path) -> InUse:
+    """The names and inodes of all files that the journals in `LOG_DIR` know."""
     names, inodes = set[str](), set[int]()
     for journal in (log_dir / ".tocsin").glob("*.journal"):
         state, _ = State.load(journal)
         names |= state.files.keys()
         inodes |= {inode for inode, *_ in state.files.values()}
-    return _InUse(names, inodes)
+    return InUse(names, inodes)
 
 
 def _opened(path: Path, flags: int) -> int:

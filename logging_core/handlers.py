@@ -13,19 +13,22 @@ from typing import Any, Literal
 
 from logging_core import connection, spill
 from logging_core.buffer import Buffer, MemoryBuffer
+from logging_core.complaints import complain
+from logging_core.line_handler import LineHandler
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
-from logging_core.shipper import Shipper, complain
+from logging_core.redaction import Redactor, redactor
+from logging_core.sampling import Sampler
+from logging_core.shipper import Shipper
 from logging_core.spill import SpillPlace
 from logging_core.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
 from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
 _COURTESY = 0.25  #: seconds
-_NO_THREAD = 0  #: no thread has this identity, nor has a record without one (`logging.logThreads`)
 
 
-class RedisStreamHandler(logging.Handler):
+class RedisStreamHandler(LineHandler):
     """Ships every record to Tocsin's workers by way of Redis.
 
     It never raises, never waits for the network or a disk (save with `overflow="block"`, and then so long at most), and
@@ -49,6 +52,9 @@ class RedisStreamHandler(logging.Handler):
         spill_dir: a folder on a disk, to which a spool more than half full moves on while Redis is away; None: no such.
         spill_max_bytes: of what is spilled, for this process; then the spool fills, and `overflow` applies.
         spill_max_age: seconds; what waits for longer while Redis is away is dropped.
+        redact: whether secrets are taken out (redaction.py), or by which rules.
+        sampler: which records are kept (sampling.py); None: all.
+        call_site: whether lines have module, function and line.
         level: as of any handler.
 
     Raises:
@@ -69,9 +75,11 @@ class RedisStreamHandler(logging.Handler):
         spill_dir: str | os.PathLike[str] | None = SPILL_DIR,
         spill_max_bytes: int = spill.MAX_BYTES,
         spill_max_age: float = spill.MAX_AGE,
+        redact: bool | Redactor = True,
+        sampler: Sampler | None = None,
+        call_site: bool = True,
         level: int | str = logging.NOTSET,
     ) -> None:
-        super().__init__(level)
         _import_what_the_shipper_needs()
         if buffer not in ("spool", "memory"):
             raise ValueError(f"buffer is 'spool' or 'memory', not {buffer!r}")
@@ -82,6 +90,7 @@ class RedisStreamHandler(logging.Handler):
         self.service = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
         if not SERVICE_NAME.fullmatch(self.service):
             raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {self.service!r}")
+        super().__init__(Encoder(self.service, redactor=redactor(redact), call_site=call_site), level, sampler)
         self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
         self._kind = buffer
         self._root = spool_root(self._redis_url, spool_dir)
@@ -91,45 +100,24 @@ class RedisStreamHandler(logging.Handler):
         self._spill: SpillPlace | None = None
         if spill_dir is not None:
             self._spill = SpillPlace(spill_root(self._redis_url, spill_dir), spill_max_bytes, spill_max_age)
-        self._encode = Encoder(self.service).encode
-        self._errors: Counter[str] = Counter()
         self._starting = threading.RLock()
         self._closed = False
         self._buffer: Buffer | None = None
         self._shipper: Shipper | None = None
-        self._shipper_thread: int | None = _NO_THREAD
         _HANDLERS.add(self)
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Filter and emit, without the handler's I/O lock: the buffer has its own."""
-        if not self.filters:
-            self.emit(record)
-            return True
-        kept = self.filter(record)
-        if kept:
-            self.emit(record if kept is True else kept)  # newer Pythons let a filter replace the record
-        return bool(kept)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Accept a record, in microseconds, or count it as refused."""
-        try:
-            if record.thread == self._shipper_thread:
-                return  # what the shipper's own libraries say is never shipped: it would never end
-            line = self._encode(record)
-            buffer = self._buffer
-            if buffer is None:
-                buffer = self._start()
-            if self._offers:
-                buffer.offer(line, record.levelno)
-            else:
-                buffer.put(line)
-            shipper = self._shipper
-            if shipper is not None and shipper.resting:
-                shipper.wake()
-        except Exception as error:  # noqa: BLE001  # the application must never notice
-            self._errors["error"] += 1
-            if self._errors["error"] == 1:
-                complain(f"a log record was lost in the handler: {type(error).__name__}")
+    def put(self, line: bytes, level: int) -> None:
+        """Accept a line, or count it as refused."""
+        buffer = self._buffer
+        if buffer is None:
+            buffer = self._start()
+        if self._offers:
+            buffer.offer(line, level)
+        else:
+            buffer.put(line)
+        shipper = self._shipper
+        if shipper is not None and shipper.resting:
+            shipper.wake()
 
     def flush(self, timeout: float | None = None, *, written: bool = False) -> bool:  # type: ignore[override]
         """Wait until all that was accepted so far is in the stream, or with `written` fsynced in the files.
@@ -155,7 +143,7 @@ class RedisStreamHandler(logging.Handler):
         """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
         with self._starting:
             first, self._closed = not self._closed, True
-        self._shipper_thread = _NO_THREAD  # the number may be another thread's soon
+        self.own_threads.clear()  # the number may be another thread's soon
         buffer, shipper = self._buffer, self._shipper
         if first and buffer is not None:
             if shipper is not None:
@@ -187,7 +175,7 @@ class RedisStreamHandler(logging.Handler):
             "accepted": accepted,
             "shipped": shipped,
             "waiting": waiting,
-            "dropped": dict(self._errors + buffer.refused + buffer.dropped if buffer else self._errors),
+            "dropped": dict(self.errors + buffer.refused + buffer.dropped if buffer else self.errors),
             "depth": waiting,
             "max_depth": max(shipper.max_depth if shipper else 0, waiting),
         }
@@ -207,7 +195,7 @@ class RedisStreamHandler(logging.Handler):
     def _start_shipper(self, buffer: Buffer) -> None:
         try:
             self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None, self._spill)
-            self._shipper_thread = self._shipper.ident
+            self.own_threads = {self._shipper.ident}
         except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
             complain(f"no thread to ship log records: {error}")
 
@@ -226,8 +214,8 @@ class RedisStreamHandler(logging.Handler):
             self._buffer.abandon()
         self._starting = threading.RLock()
         self._buffer = self._shipper = None
-        self._shipper_thread = _NO_THREAD
-        self._errors = Counter()
+        self.own_threads.clear()
+        self.errors = Counter()
 
 
 def _import_what_the_shipper_needs() -> None:

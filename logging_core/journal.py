@@ -63,9 +63,14 @@ def locked(log_dir: Path, what: str) -> Iterator[bool]:
         except OSError:
             yield False
         else:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()} {_began(os.getpid())}".encode())
-            yield True
+            holder = os.getpid()
+            try:
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{holder} {_began(holder)}".encode())
+                yield True
+            finally:
+                if os.getpid() == holder:  # a child that was forked meanwhile has the descriptor too, and keeps it open
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 

@@ -2,15 +2,18 @@
 
 Here is the one list of what happens to a record before it leaves the thread that logs it:
 
-    sample (may drop it, counted) -> encode: context, extra fields, exception -> redact -> put
+    sample (may drop it, counted) -> encode: context, fields, exception -> redact -> put
 """
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
+from threading import get_ident
 from typing import Any
 
-from logging_core.record import Encoder
-from logging_core.shipper import complain
+from logging_core.complaints import complain
+from logging_core.record import CallKey, Encoder
+from logging_core.sampling import Sampler
 
 
 class LineHandler(logging.Handler):
@@ -19,9 +22,10 @@ class LineHandler(logging.Handler):
     Subclasses say where lines go: `put`.
     """
 
-    def __init__(self, encoder: Encoder, level: int | str = logging.NOTSET) -> None:
+    def __init__(self, encoder: Encoder, level: int | str = logging.NOTSET, sampler: Sampler | None = None) -> None:
         super().__init__(level)
         self.encoder = encoder
+        self.sampler = sampler
         self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
         self.errors: Counter[str] = Counter()
 
@@ -42,10 +46,29 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record, in microseconds, or count it."""
         try:
-            if record.thread not in self.own_threads:
+            if record.thread in self.own_threads:
+                return
+            if self.sampler is None or self._is_kept(record.levelno, record.name, record.msg, record.__dict__):
                 self.put(self.encoder.encode(record), record.levelno)
         except Exception as error:  # noqa: BLE001  # the application must never notice
             self.count_error(error)
+
+    def emit_call(self, call: CallKey, message: object, args: tuple[Any, ...], fields: Mapping[str, Any]) -> None:
+        """Take a call of `UnifiedLogger`, without a record of the standard library's in between."""
+        try:
+            if self.own_threads and get_ident() in self.own_threads:
+                return
+            if self.sampler is None or self._is_kept(call[0], call[1], message, fields):
+                self.put(self.encoder.encode_call(call, message, args, fields), call[0])
+        except Exception as error:  # noqa: BLE001  # as above
+            self.count_error(error)
+
+    def tell_repeated(self) -> None:
+        """Put one record for all those of each kind that sampling has held back as repetitions, where it is time."""
+        for each in self.sampler.due() if self.sampler is not None else ():
+            record = logging.LogRecord(each.logger, each.level, "", 0, each.text, (), None)
+            record.repeated = each.count
+            self.put(self.encoder.encode(record), each.level)
 
     def count_error(self, error: Exception) -> None:
         """Count a record that was lost in here, and say so once."""
@@ -56,3 +79,8 @@ class LineHandler(logging.Handler):
     def stats(self) -> dict[str, Any]:
         """The counts of this process."""
         raise NotImplementedError
+
+    def _is_kept(self, level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
+        self.tell_repeated()
+        text = message if isinstance(message, str) else ""
+        return self.sampler is None or self.sampler.keep(level, logger, text, fields)

@@ -1,96 +1,98 @@
-"""A `logging.LogRecord` becomes one line of JSON: the hot path of every application that logs through us.
+"""A `logging.LogRecord`, or a call of `UnifiedLogger`, becomes one line of JSON: the hot path of every application.
 
-The fast path joins three parts: the time, of which all but the microseconds is kept for as long as the second lasts;
-what all records of a call site share, encoded once; and the message and the extra fields, which go through orjson.
-Whatever orjson refuses, would change without a word (as it does with NaN) or would die of goes through
-`logging_core.sanitize`, which changes as little as it can and lists what it changed under the key `altered`:
-`{"altered": {"payload.price": "nan"}}`.
+The fast path joins four parts: the time, of which all but the microseconds is kept for as long as the second lasts;
+what all records of a call site share, encoded once; the context's fields, encoded once a context; and the message and
+the extra fields, which go through orjson. Whatever orjson refuses, would change without a word (as it does with NaN) or
+would die of goes through `logging_core.sanitize`, which changes as little as it can and lists what it changed under the
+key `altered`: `{"altered": {"payload.price": "nan"}}`. Secrets are taken out last, before the line leaves the caller.
 """
 
 import logging
-import traceback
-from datetime import UTC, date, datetime, timezone
+import os
+import weakref
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import islice
-from math import isfinite
 from operator import itemgetter
-from typing import Any
-from uuid import UUID
+from pathlib import PurePath
+from time import time
+from types import CodeType
+from typing import Any, NamedTuple
 
 import orjson
 
-from logging_core.sanitize import MAX_DEPTH, MAX_TEXT, Sanitizer, name_of, text_of
+from logging_core import context
+from logging_core.context import Link
+from logging_core.fields import OURS, RENDERED, SCALARS, SPECIAL, STANDARD, add_exception, error_field, is_sound, placed
+from logging_core.redaction import Redactor
+from logging_core.sanitize import MAX_TEXT, Sanitizer, name_of, text_of
 
 #: A line is at most this long, so that a batch always has room for one.
 MAX_LINE = 128 * 1024
+#: A logger whose name ends with one of these logs into that channel, unless the record names another one.
+CHANNELS = frozenset({"access", "audit", "system", "ai_responses"})
 
-_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 *_, _LAST_STANDARD = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
-_BEFORE_EXTRAS = len(_STANDARD) - 1
-#: What formatters of other handlers, and newer Pythons, leave on a record.
-_RENDERED = frozenset({"message", "asctime", "taskName"})
-#: Our own fields: an extra of the same name goes under `extra`, so that it is neither lost nor mistaken for ours.
-_OURS = frozenset(
-    {"timestamp", "level", "logger", "function", "line", "thread", "service", "extra", "altered", "error"}
-)  # fmt: skip
+_BEFORE_EXTRAS = len(STANDARD) - 1
 #: What is left of a record that nothing else could make short enough.
 _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line", "thread", "process", "service")
-_SPECIAL = _STANDARD | _RENDERED | _OURS
 #: Whatever an application calls them (colours, translations), rules and files know them by these names.
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
-#: All that the constant part is made of: a record that a filter has altered, or a renamed thread, has one of its own.
-_site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
 #: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
-#: What orjson either writes as it is or refuses.
-_SCALARS = frozenset({str, int, bool, type(None)})
+#: What no keyword field of a call can be as an attribute of its record.
+_NEVER_ATTRIBUTES = SPECIAL - {"error", "extra", "exc_info", "stack_info"}
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
-class _Constants(dict[tuple[Any, ...], bytes]):
-    """What all records of a call site share, as JSON: prepared with the first of them."""
+class Site(NamedTuple):
+    """All that the constant part is made of: a record that a filter has altered has one of its own."""
 
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
+    level: int
+    level_name: str
+    logger: str
+    module: str
+    function: str
+    line: int
+    thread: str
+    process: int
 
-    def fields(self, site: tuple[Any, ...]) -> dict[str, Any]:
-        """The same as a dict."""
-        number, level, logger, module, function, line, thread, process = site
-        return {
-            "level": _LEVELS.get(number) or level,
-            "logger": logger,
-            "module": module,
-            "function": function,
-            "line": line,
-            "thread": thread,
-            "process": process,
-            "service": self._service,
-        }
 
-    def __missing__(self, site: tuple[Any, ...]) -> bytes:
-        """Prepare it.
+_site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
 
-        Raises:
-            TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
-        """
-        fields = self.fields(site)
-        if not _is_sound(fields):
-            raise TypeError
-        constant = b"," + _dumps(fields)[1:-1] + b","
-        if len(constant) > _MAX_CONSTANT:
-            raise ValueError
-        if len(self) >= _MAX_SITES:
-            self.clear()
-        self[site] = constant
-        return constant
+
+#: A `Call`, as the plain tuple that is made for each record.
+CallKey = tuple[int, str, CodeType, int, str]
+
+
+class Call(NamedTuple):
+    """What a logger was called with, where the standard library has nothing to say about it."""
+
+    level: int
+    logger: str
+    code: CodeType  #: of the function that calls
+    instruction: int  #: in it: `frame.f_lasti`
+    thread: str
+
+    @property
+    def line(self) -> int:
+        """Of the source."""
+        lines = (line for start, end, line in self.code.co_lines() if start <= self.instruction < end)
+        return next(lines, None) or self.code.co_firstlineno
 
 
 class Encoder:
     """Encodes the records of one service."""
 
-    def __init__(self, service: str) -> None:
-        self._constants = _Constants(service)
+    def __init__(self, service: str, *, redactor: Redactor | None = None, call_site: bool = True) -> None:
+        """No redactor: nothing is taken out. `call_site`: whether lines have module, function and line."""
+        self._service = service
+        self._redactor = redactor
+        self._suspects = redactor.suspects if redactor else None
+        self._call_site = call_site
+        self._constants: dict[tuple[Any, ...], bytes] = {}
         self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
+        _ENCODERS.add(self)
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold.
@@ -99,18 +101,50 @@ class Encoder:
         """
         try:
             attributes = record.__dict__
-            constant = self._constants[_site_of(attributes)]
-            second, microseconds = divmod(round(attributes["created"] * 1e6), 1_000_000)
-            known, beginning = self._clock
-            if second != known:
-                beginning = self._tick(second)
-            varying = _dumps(_varying(record, attributes), None, _NEWLINE)
-            line = b"".join((beginning % microseconds, constant, varying[1:]))
-            if len(line) <= MAX_LINE:
-                return line
-        except Exception:  # noqa: BLE001, S110  # whatever a caller's object raises, the record still arrives
-            pass
-        return self._encode_changed(record)
+            site = _site_of(attributes)
+            constant = self._constants.get(site) or self._prepare(site, Site(*site))
+            return self._join(attributes["created"], constant, _varying(record, attributes))
+        except Exception:  # noqa: BLE001  # whatever a caller's object raises, the record still arrives
+            return self._encode_changed(record)
+
+    def encode_call(self, call: CallKey, message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> bytes:
+        """The same for a call, its keyword fields among them `exc_info` and `stack_info` where there are such."""
+        now = time()
+        try:
+            constant = self._constants.get(call) or self._prepare(call, self._site(Call(*call)))
+            return self._join(now, constant, _called(message, args, given))
+        except Exception:  # noqa: BLE001  # as above
+            record = as_record(Call(*call), message, args, given)
+            record.created = now
+            return self._encode_changed(record)
+
+    def forget(self) -> None:
+        """Prepare all anew: in a forked child, whose process has another number."""
+        self._constants.clear()
+
+    def _join(self, created: float, constant: bytes, fields: dict[str, Any]) -> bytes:
+        """The fast path.
+
+        Raises:
+            Exception: whatever it is, the slow path is to be taken.
+        """
+        second, microseconds = divmod(round(created * 1e6), 1_000_000)
+        known, beginning = self._clock
+        if second != known:
+            beginning = self._tick(second)
+        shared = b""
+        link = context.current.get()
+        if link is not None or context.span_source is not None:
+            shared, fields = self._with_context(link, fields)
+        if "channel" in fields:
+            constant = _without_channel(constant)
+        varying = _dumps(fields, None, _NEWLINE)
+        if self._suspects is not None and self._suspects(fields, varying):
+            varying = _dumps(self._redacted(fields), None, _NEWLINE)
+        line = b"".join((beginning % microseconds, constant, shared, varying[1:]))
+        if len(line) > MAX_LINE:
+            raise ValueError
+        return line
 
     def _tick(self, second: int) -> bytes:
         """How lines begin in this second, a place for the microseconds left in it."""
@@ -119,25 +153,127 @@ class Encoder:
         self._clock = (second, beginning)  # in one step: threads share it
         return beginning
 
+    def _prepare(self, key: tuple[Any, ...], site: Site) -> bytes:
+        """What all records of a call site share, as JSON, kept for the next ones.
+
+        Raises:
+            TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
+        """
+        fields = self._site_fields(site)
+        if not is_sound(fields):
+            raise TypeError
+        constant = b"," + _dumps(fields)[1:-1] + b","
+        if len(constant) > _MAX_CONSTANT:
+            raise ValueError
+        if len(self._constants) >= _MAX_SITES:
+            self._constants.clear()
+        self._constants[key] = constant
+        return constant
+
+    def _site(self, call: Call) -> Site:
+        code, level = call.code, logging.getLevelName(call.level)
+        module = PurePath(code.co_filename).stem
+        return Site(call.level, level, call.logger, module, code.co_name, call.line, call.thread, os.getpid())
+
+    def _site_fields(self, site: Site) -> dict[str, Any]:
+        fields: dict[str, Any] = {"level": _LEVELS.get(site.level) or site.level_name, "logger": site.logger}
+        if self._call_site:
+            fields |= {"module": site.module, "function": site.function, "line": site.line}
+        fields |= {"thread": site.thread, "process": site.process, "service": self._service}
+        channel = str(site.logger).rpartition(".")[2]
+        return fields | {"channel": channel} if channel in CHANNELS else fields
+
+    def _with_context(self, link: Link | None, fields: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+        """The context's part, encoded, beside the fields; or merged with them, which win over it."""
+        span = context.span_source() if context.span_source is not None else None
+        if link is not None and span is None:
+            names, encoded = link.cache.get(self) or self._prepare_context(link)
+            if encoded is not None and names.isdisjoint(fields):
+                return encoded, fields
+        merged = {**placed(link.fields if link else {}), **(span or {})}
+        if not is_sound(merged):
+            raise TypeError
+        return b"", _merged(merged, fields)
+
+    def _prepare_context(self, link: Link) -> tuple[frozenset[str], bytes | None]:
+        """The names of its fields, and they as JSON; None where they need the slow path."""
+        fields = placed(link.fields)
+        encoded = None
+        if is_sound(fields):
+            if self._suspects is not None and self._suspects(fields, _dumps(fields)):
+                fields = self._redacted(fields)
+            encoded = _dumps(fields)[1:-1] + b"," if fields else b""
+        prepared = link.cache[self] = (frozenset(fields), encoded)
+        return prepared
+
+    def _redacted(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return self._redactor.clean(fields) if self._redactor else fields
+
     def _encode_changed(self, record: logging.LogRecord) -> bytes:
         """The slow path: every value is walked, and what had to be changed is listed."""
         sanitizer = Sanitizer()
         safe = _safe_copy(record, sanitizer)
         attributes = safe.__dict__
         timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
-        fields = {"timestamp": timestamp} | self._constants.fields(_site_of(attributes)) | _varying(safe, attributes)
+        site = self._site_fields(Site(*_site_of(attributes)))
+        fields = {"timestamp": timestamp} | site | _merged(_context(sanitizer), _varying(safe, attributes))
         _add_exception_of(record, fields, sanitizer)
         altered = sanitizer.altered
         for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
             shorter = Sanitizer(max_text=limit, max_items=limit)
-            fields = {key: shorter.clean(value, key) for key, value in fields.items()}
+            fields = self._redacted({key: shorter.clean(value, key) for key, value in fields.items()})
             altered = shorter.altered | altered
             line = _dump(fields, altered)
             if len(line) <= MAX_LINE:
                 break
         if len(line) > MAX_LINE:  # a great many small values
-            line = _dump({key: fields[key] for key in _LEAST}, {"*": "cut to the standard fields"})
+            line = _dump({key: fields[key] for key in _LEAST if key in fields}, {"*": "cut to the standard fields"})
         return bytes(memoryview(line))
+
+
+def as_record(call: Call, message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> logging.LogRecord:
+    """A call as the standard library would have it; fields of reserved names are in its attribute `extra`."""
+    code = call.code
+    info, stack = given.get("exc_info"), given.get("stack_info")
+    record = logging.LogRecord(
+        call.logger, call.level, code.co_filename, call.line, message, args, info, code.co_name, stack
+    )
+    add_fields(record, given)
+    return record
+
+
+def add_fields(record: logging.LogRecord, given: Mapping[str, Any]) -> None:
+    """Make keyword fields attributes of a record, as `extra=` does; it takes any name."""
+    reserved = {name: value for name, value in given.items() if name in _NEVER_ATTRIBUTES}
+    attributes = {name: value for name, value in given.items() if name not in SPECIAL or name in ("error", "extra")}
+    if reserved:
+        attributes["extra"] = {**reserved, **given["extra"]} if type(given.get("extra")) is dict else reserved
+    record.__dict__.update(attributes)
+
+
+def _called(message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The message, the fields and the exception of a call.
+
+    Raises:
+        Exception: a field is not sound, or the message does not fit its arguments.
+    """
+    text = message if type(message) is str else str(message)
+    if args:
+        text = text % (args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args)
+    if SPECIAL.isdisjoint(given):
+        for value in given.values():
+            if type(value) not in SCALARS and not is_sound(value):
+                raise TypeError
+        return {"message": text, **given}
+    fields = placed({name: value for name, value in given.items() if name not in ("exc_info", "stack_info")})
+    if not is_sound(fields):
+        raise TypeError
+    fields = {"message": text, **fields}
+    if given.get("exc_info"):
+        add_exception(fields, given["exc_info"])
+    if given.get("stack_info"):
+        fields["stack_info"] = text_of(given["stack_info"])
+    return fields
 
 
 def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -152,75 +288,49 @@ def _varying(record: logging.LogRecord, attributes: dict[str, Any]) -> dict[str,
     keys = islice(attributes, _BEFORE_EXTRAS, None)
     if next(keys, None) != _LAST_STANDARD:
         raise TypeError
+    is_special = False
     for key in keys:
         value = attributes[key]
-        if type(value) not in _SCALARS and not _is_sound(value):
+        if type(value) not in SCALARS and not is_sound(value):
             raise TypeError
-        if key in _SPECIAL:
-            _add_special(fields, attributes, key)
-        else:
-            fields[key] = value
+        is_special = is_special or key in SPECIAL
+        fields[key] = value
+    if is_special:
+        extras = {key: value for key, value in attributes.items() if key not in STANDARD and key not in RENDERED}
+        fields = {"message": fields["message"], **placed(extras)}
     if attributes["exc_info"]:
-        _add_exception(fields, record)
+        add_exception(fields, attributes["exc_info"], attributes["exc_text"])
     if attributes["stack_info"]:
         fields["stack_info"] = text_of(attributes["stack_info"])
     return fields
+
+
+def _merged(shared: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Both, what is its own winning; what either has under `extra` together."""
+    both = {**shared, **own}
+    if "extra" in shared and "extra" in own:
+        both["extra"] = {**shared["extra"], **own["extra"]}
+    return both
+
+
+def _context(sanitizer: Sanitizer) -> dict[str, Any]:
+    """The context's fields, and those of the current span, as plain values."""
+    span = context.span_source() if context.span_source is not None else None
+    given = {sanitizer.name(name): value for name, value in {**context.fields(), **(span or {})}.items()}
+    return {name: sanitizer.clean(value, name) for name, value in placed(given).items()}
+
+
+def _without_channel(constant: bytes) -> bytes:
+    """A record's own channel wins over that of its logger."""
+    for channel in CHANNELS:
+        constant = constant.replace(b'"channel":"%b",' % channel.encode(), b"")
+    return constant
 
 
 def _dump(fields: dict[str, Any], altered: dict[str, str]) -> bytes:
     if altered:  # the fifty changes nearest to the top tell enough
         fields = fields | {"altered": dict(sorted(altered.items(), key=lambda item: item[0].count("."))[:50])}
     return _dumps(fields, None, _NEWLINE)
-
-
-def _add_special(fields: dict[str, Any], attributes: dict[str, Any], key: str) -> None:
-    """An extra whose name means something already."""
-    if key == "error":
-        fields["error"] = _error_field(attributes[key])
-    elif key in _STANDARD:  # an unusual record class put its own attributes before these
-        fields |= {name: value for name, value in attributes.items() if name not in _STANDARD | _SPECIAL}
-    elif key not in _RENDERED:
-        fields.setdefault("extra", {})[key] = attributes[key]
-
-
-def _error_field(value: Any) -> Any:
-    """`error` is an object in every line: a text is its message, a `{code, message}` its type and message."""
-    if isinstance(value, BaseException):
-        return {"type": _type_name(type(value)), "message": text_of(value)}
-    if not isinstance(value, dict):
-        return {"message": value if isinstance(value, str) else text_of(value)}
-    error = dict(value)
-    if "code" in error and "type" not in error:
-        error["type"] = error.pop("code")
-    for key in ("type", "message", "stack"):
-        if not isinstance(error.get(key, ""), str):
-            error[key] = text_of(error[key])
-    return error
-
-
-def _add_exception(fields: dict[str, Any], record: logging.LogRecord) -> None:
-    info: Any = record.exc_info
-    kind, error, trace = (type(info), info, info.__traceback__) if isinstance(info, BaseException) else info
-    if kind is None:
-        return
-    if not isinstance(kind, type):
-        raise TypeError(kind)
-    stack = text_of(record.exc_text) if record.exc_text else "".join(_format_exception(kind, error, trace))
-    if "error" in fields:  # a real exception is never overwritten
-        fields.setdefault("extra", {})["error"] = fields["error"]
-    fields["error"] = {"type": _type_name(kind), "message": text_of(error), "stack": stack}
-
-
-def _format_exception(kind: type[BaseException], error: BaseException | None, trace: Any) -> list[str]:
-    try:
-        return traceback.format_exception(kind, error, trace)
-    except Exception:  # noqa: BLE001  # an exception whose own text raises
-        return [f"{_type_name(kind)}: {text_of(error)}\n", *traceback.format_tb(trace)]
-
-
-def _type_name(kind: type) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
 
 
 def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRecord:
@@ -235,7 +345,7 @@ def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRe
         if name == "error":
             plain[name] = _plain_error(value, sanitizer)
         elif name not in ("msg", "args", "exc_info", "exc_text", "created"):
-            plain[name] = sanitizer.clean(value, f"extra.{name}" if name in _OURS else name)
+            plain[name] = sanitizer.clean(value, f"extra.{name}" if name in OURS - {"extra"} else name)
     try:
         safe.msg = record.getMessage()
     except Exception as error:  # noqa: BLE001  # a message that does not fit its arguments, or a hostile __str__
@@ -254,7 +364,7 @@ def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRe
 
 def _plain_error(value: Any, sanitizer: Sanitizer) -> Any:
     try:
-        value = _error_field(value)
+        value = error_field(value)
     except Exception:  # noqa: BLE001, S110  # even to be asked what it is may be too much for a lazy proxy
         pass
     return sanitizer.clean(value, "error")
@@ -264,28 +374,18 @@ def _add_exception_of(record: logging.LogRecord, fields: dict[str, Any], sanitiz
     """The record's exception, or what passes for one."""
     try:
         if record.exc_info:
-            _add_exception(fields, record)
+            add_exception(fields, record.exc_info, record.exc_text)
     except Exception as error:  # noqa: BLE001  # `exc_info` that is none, or one whose parts fight back
         sanitizer.altered["error"] = name_of(error)
         fields["error"] = {"message": text_of(record.__dict__.get("exc_info"))}
 
 
-def _is_sound(value: Any, depth: int = 0) -> bool:
-    """Whether orjson survives it (3.13: SIGSEGV), and writes it as it is or refuses it.
+_ENCODERS: "weakref.WeakSet[Encoder]" = weakref.WeakSet()
 
-    It follows tuples without end, and asks enums, dataclasses and time zones for what they hold as if none could raise.
-    It writes NaN and infinities as null.
-    """
-    kind = type(value)
-    if kind is float:
-        return isfinite(value)
-    if kind is dict:
-        value = value.values()
-    elif kind is datetime:
-        return value.tzinfo is None or type(value.tzinfo) is timezone
-    elif kind is not list and kind is not tuple:
-        return kind in _SCALARS or kind is UUID or kind is date
-    for item in value:
-        if type(item) not in _SCALARS and (depth >= MAX_DEPTH or not _is_sound(item, depth + 1)):
-            return False
-    return True
+
+def _after_fork_in_child() -> None:
+    for encoder in list(_ENCODERS):
+        encoder.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

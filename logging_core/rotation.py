@@ -1,4 +1,7 @@
-"""Rotation by size: `app.log` becomes `app.log.1`, the newest sealed generation; `app.log.<backups>` is the oldest.
+"""Rotation: `app.log` becomes `app.log.1`, the newest sealed generation; `app.log.<backups>` is the oldest.
+
+A file is sealed when it has grown to a size, or when a new period begins. Periods are counted from 1970 in UTC, so one
+of a day begins at midnight; in which one a file was written, the time of its last line tells, after a restart too.
 
 Whoever moves a generation, or puts a compressed one in its place, holds the lock of `LOG_DIR` meanwhile. Each step is
 one rename, and all can be taken again from wherever a crash ended them: a generation moves only to a number that is
@@ -12,16 +15,45 @@ from pathlib import Path
 
 from logging_core.journal import locked, sync_folder
 
-COMPRESSED = ".gz"
-_SEALED = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,2})(\.gz)?")  # longer numbers are somebody's dates
+DAY = 86_400.0  #: seconds
+COMPRESSED = (".gz", ".zst")
+_SEALED = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,2})(\.gz|\.zst)?")  # longer numbers are somebody's dates
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is sealed, and how many of its generations are kept."""
+    """When a file is sealed, and how many of its generations are kept.
 
-    max_bytes: int = 100 * 1024 * 1024
+    Raises:
+        ValueError: out of bounds.
+    """
+
+    max_bytes: int = 100 * 1024 * 1024  #: 0: whatever its size
     backups: int = 7
+    interval: float | None = None  #: seconds of a period; `DAY`: from midnight to midnight, UTC; None: whatever its age
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < 0:
+            raise ValueError(f"max_bytes is at least 0, not {self.max_bytes}")
+        if not 1 <= self.backups <= 999:
+            raise ValueError(f"backups is 1 to 999, not {self.backups}")
+        if self.interval is not None and not self.interval >= 1:
+            raise ValueError(f"interval is at least 1 second, not {self.interval}")
+
+    def is_due(self, size: int, last_written: float, now: float, coming: int = 1) -> bool:
+        """Whether a file is sealed before `coming` more bytes are written to it.
+
+        Args:
+            size: of the file, bytes; an empty one never is.
+            last_written: Unix seconds.
+            now: Unix seconds; a clock that went back seals nothing.
+            coming: bytes.
+        """
+        if not size:
+            return False
+        if self.max_bytes and size + coming > self.max_bytes:
+            return True
+        return self.interval is not None and last_written // self.interval < now // self.interval
 
 
 def moving(log_dir: Path) -> AbstractContextManager[bool]:
@@ -62,7 +94,7 @@ def _free_first(path: Path, backups: int) -> None:
                 each.unlink()
     for number in range(min(free, backups) - 1, 0, -1):
         for each in found[number]:
-            each.rename(_numbered(path, number + 1, each.suffix if each.suffix == COMPRESSED else ""))
+            each.rename(_numbered(path, number + 1, each.suffix if each.suffix in COMPRESSED else ""))
 
 
 def _numbered(path: Path, number: int, suffix: str = "") -> Path:

@@ -7,7 +7,6 @@ away it tries again, ever more slowly, up to each second; nothing it does can re
 import os
 import random
 import socket
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -317,11 +316,3 @@ def ship_orphans(client: "redis.Redis", root: Path, spill: SpillPlace | None = N
         finally:
             spool.close(feed.committed)
     return shipped
-
-
-def complain(text: str) -> None:
-    """Tell whoever runs the application, once, where logging itself cannot."""
-    try:
-        sys.stderr.write(f"tocsin: {text}\n")
-    except Exception:  # noqa: BLE001, S110  # a closed stderr must not hurt the application
-        pass

@@ -233,7 +233,7 @@ def test_the_shippers_own_libraries_are_not_shipped(make: Make, redis: Redis) ->
         logger.info("mine")
         assert handler.flush(5)
         record = logging.LogRecord("redis", logging.INFO, "", 0, "theirs", None, None)
-        record.thread = handler._shipper_thread
+        (record.thread,) = handler.own_threads
         handler.emit(record)
         logging.getLogger("redis").warning("mine too: I use redis as well")
         assert handler.flush(5)

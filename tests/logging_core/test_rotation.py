@@ -20,6 +20,7 @@ from logging_core.rotation import Rotation, generations, moving
 
 NAME = "shop/app.log"
 SMALL = Rotation(max_bytes=100, backups=50)
+MAGIC = b"\x1f\x8b"  #: how gzip's files begin
 LATER = 2.0**33  #: Unix seconds, after all that is written here
 
 
@@ -63,7 +64,7 @@ def compress(log_dir: Path) -> int:
 def content(path: Path) -> bytes:
     """As zcat -f shows it, whatever the file is called."""
     data = path.read_bytes()
-    return gzip.decompress(data) if data.startswith(compression.MAGIC) else data
+    return gzip.decompress(data) if data.startswith(MAGIC) else data
 
 
 def numbers(log_dir: Path) -> list[int]:
@@ -274,7 +275,7 @@ def test_one_compression_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_plain_file_that_begins_like_a_compressed_one_is_compressed(tmp_path: Path) -> None:
-    data = compression.MAGIC + b" is how I begin\n"
+    data = MAGIC + b" is how I begin\n"
     with writing(tmp_path, Rotation(max_bytes=1)) as writer:
         writer.files.append(NAME, data)
         writer.journal.record(writer.files.sync(), {})

@@ -1,0 +1,37 @@
+"""One line, several places to go: each record is sampled and encoded once, however many handlers take it."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from logging_core.line_handler import LineHandler
+from logging_core.record import Encoder
+from logging_core.sampling import Sampler
+
+
+class Fanout(LineHandler):
+    """Gives each line to the handlers whose level it reaches; it closes them with itself."""
+
+    def __init__(self, outputs: Sequence[LineHandler], encoder: Encoder, sampler: Sampler | None = None) -> None:
+        super().__init__(encoder, min((output.level for output in outputs), default=logging.NOTSET), sampler)
+        self.outputs = tuple(outputs)
+
+    def put(self, line: bytes, level: int) -> None:
+        """Hand it on; a handler's own threads never feed the handlers beside it either."""
+        for output in self.outputs:
+            if level >= output.level:
+                output.put(line, level)
+
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        """Wait until every handler has passed on what it took; whether all have."""
+        return all([output.flush(timeout) for output in self.outputs])
+
+    def close(self) -> None:
+        """Close them all."""
+        for output in self.outputs:
+            output.close()
+        super().close()
+
+    def stats(self) -> dict[str, Any]:
+        """The counts of each, by its class's name."""
+        return {type(output).__name__: output.stats() for output in self.outputs}
