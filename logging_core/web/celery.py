@@ -19,8 +19,9 @@ from celery.exceptions import Reject
 from logging_core import context
 from logging_core.context import LoggingContext
 from logging_core.web import carrier, celery_worker, once
-from logging_core.web.errors import log_unhandled
+from logging_core.web.errors import Quiet, log_unhandled
 from logging_core.web.request_ids import well_formed
+from logging_core.web.start import Companions, quieten_sqlalchemy
 
 HEADER = "tocsin"  #: of a message: what carrier.py makes
 
@@ -31,7 +32,8 @@ _RUN = "_tocsin_run"  #: attribute of the request of a task that runs here
 @dataclass(frozen=True)
 class _Options:
     tasks: logging.Logger
-    quiet_exceptions: tuple[type[BaseException], ...]
+    quiet_exceptions: Quiet
+    companions: Companions
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,35 @@ def setup_logging(
     app: Celery,
     *,
     carry: Collection[str] = carrier.CARRIED,
-    quiet_exceptions: Collection[type[BaseException]] = (),
+    slow_query_ms: float | None = 100,
+    quiet_exceptions: Quiet = (),
+    resource_interval: float | None = 60,
     log_args: bool = False,
+    **logging_options: Any,
 ) -> None:
     """Log the tasks of this application, wherever they run. Called again, it takes the new options.
 
-    In a worker, and in beat, logging begins as by `init_logging()` unless the application has begun it, and Celery
-    leaves the handlers and levels of the root logger alone.
+    In a worker, and in beat, logging begins as by `init_logging` unless the application has begun it, and Celery leaves
+    the handlers and the level of the root logger alone. In any other process, such as a web server's, that is not
+    touched; messages carry the context.
 
     Args:
         app: the application; the records of its tasks are those of the logger `<its name>.tasks`.
         carry: which of the context's fields go from the publisher to the task, besides the trace id.
-        quiet_exceptions: tasks that fail with one of these are logged as any other, but raise no alert.
+        slow_query_ms: statements of SQLAlchemy that take longer are logged; None: none is.
+        quiet_exceptions: types whose records carry `alert: false`.
+        resource_interval: seconds between records of the use of resources by a process; None: there are none.
         log_args: whether Celery's own records keep the arguments of tasks (in their extra field `data`).
+        logging_options: of `init_logging`.
+
+    Raises:
+        ModuleNotFoundError: a package is missing; the text says how to install it.
     """
-    tasks = logging.getLogger(f"{app.main or 'celery'}.tasks")
-    setattr(app, _OPTIONS, _Options(tasks, tuple(quiet_exceptions)))
+    name = app.main or "celery"
+    tasks = logging.getLogger(f"{name}.tasks")
+    setattr(app, _OPTIONS, _Options(tasks, tuple(quiet_exceptions), Companions(name, slow_query_ms, resource_interval)))
     _carried.update(carry)
+    quieten_sqlalchemy()
     for signal, receiver in (
         (signals.before_task_publish, _publish),
         (signals.task_received, _receive),
@@ -75,7 +89,7 @@ def setup_logging(
         (signals.task_failure, _fail),
     ):
         signal.connect(receiver, weak=False, dispatch_uid=f"tocsin.{receiver.__name__}")
-    celery_worker.keep_logging(tasks, log_args=log_args)
+    celery_worker.keep_logging(tasks, logging_options, log_args=log_args)
 
 
 def _publish(headers: Any = None, **_: object) -> None:
@@ -89,7 +103,9 @@ def _receive(request: Any, **_: object) -> None:
 
 
 def _begin(task: Any, task_id: str, **_: object) -> None:
-    if hasattr(task.app, _OPTIONS):
+    options: _Options | None = getattr(task.app, _OPTIONS, None)
+    if options is not None:
+        options.companions.start()
         request = vars(task.request)
         run = _Run(_block(task, task_id, request), time.perf_counter())
         run.block.__enter__()
@@ -97,10 +113,13 @@ def _begin(task: Any, task_id: str, **_: object) -> None:
 
 
 def _end(task: Any, task_id: str, state: str | None, **_: object) -> None:
-    run = vars(task.request).pop(_RUN, None)
+    request = vars(task.request)
+    run = request.pop(_RUN, None)
     if run is None:
         return
     try:
+        if state is None and request.get("is_eager"):
+            state = states.FAILURE  # the caller gets the exception itself
         if state is not None:  # else its process is ending, and the worker's main process tells it
             duration_ms = round((time.perf_counter() - run.began) * 1000, 3)
             _log_run(task, task_id, state=state, duration_ms=duration_ms)

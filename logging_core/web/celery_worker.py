@@ -12,14 +12,19 @@ from celery import signals
 from celery.utils.log import ColorFormatter
 
 from logging_core.web import once
+from logging_core.web.start import start_logging
 
 _TASKS = "celery.app.trace"
 _REQUESTS = "celery.worker.request"
 _RECEIVED = "celery.worker.strategy"
 
 
-def keep_logging(tasks: logging.Logger, *, log_args: bool) -> None:
+_options: dict[str, Any] = {}  #: of `init_logging`
+
+
+def keep_logging(tasks: logging.Logger, options: dict[str, Any], *, log_args: bool) -> None:
     """From now on Celery leaves the root logger alone, and does not repeat the failures that `tasks` tells."""
+    _options.update(options)
     signals.setup_logging.connect(_set_up, weak=False, dispatch_uid="tocsin.setup_logging")
     once.add_once(logging.getLogger(_TASKS), once.Once(tasks))
     once.add_once(logging.getLogger(_REQUESTS), once.Once(tasks, _is_told))
@@ -30,6 +35,7 @@ def keep_logging(tasks: logging.Logger, *, log_args: bool) -> None:
 
 def _set_up(loglevel: int, logfile: str | None, format: str, colorize: bool, **_: Any) -> None:  # noqa: A002, FBT001
     """What the command line asks for is for Celery's own loggers; the rest is the application's business."""
+    start_logging(**_options)
     root, celery = logging.getLogger(), logging.getLogger("celery")
     if logfile or not root.handlers:
         handler = WatchedFileHandler(logfile, encoding="utf-8") if logfile else logging.StreamHandler()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from logging_core.shipper import complain
+from logging_core.complaints import complain
 
 P = ParamSpec("P")
 _failed: set[str] = set()

@@ -6,14 +6,24 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+from logging_core.line_handler import LineHandler
+
 
 def start_logging(**options: Any) -> None:
-    """Initialise logging with these options of `init_logging`, unless the application has done so."""
-    if find_spec("logging_core.lifecycle") is None:
+    """Initialise logging with these options of `init_logging`, unless the application has done so.
+
+    Who has hung a handler of ours on a logger, by hand or by `dictConfig`, has done so too: each record is kept once.
+    """
+    if _has_handler() or find_spec("logging_core.lifecycle") is None:
         return
     lifecycle = importlib.import_module("logging_core.lifecycle")
     if not lifecycle.is_initialized():
         lifecycle.init_logging(**options)
+
+
+def _has_handler() -> bool:
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    return any(isinstance(handler, LineHandler) for each in loggers for handler in getattr(each, "handlers", ()))
 
 
 def quieten_sqlalchemy() -> None:

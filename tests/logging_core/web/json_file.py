@@ -1,24 +1,20 @@
 """A handler for the small applications of these tests: each record a line of one file, from however many processes."""
 
 import json
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from logging_core import context
+from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
 
 
-class JsonFile(logging.Handler):
+class JsonFile(LineHandler):
     def __init__(self, path: str | Path) -> None:
-        super().__init__()
+        super().__init__(Encoder("shop"))
         self.path = Path(path)
-        self.encoder = Encoder("shop")
 
-    def emit(self, record: logging.LogRecord) -> None:
-        fields = json.loads(self.encoder.encode(record))
-        line = json.dumps({**context.fields(), **fields}).encode() + b"\n"
+    def put(self, line: bytes, level: int) -> None:
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(file, line)
         os.close(file)
