@@ -1,4 +1,4 @@
-"""A handler for the small applications of these tests: each record a line of one file, from however many processes."""
+"""Handlers of ours for these tests: one keeps lines in memory, one in a file, from however many processes."""
 
 import json
 import os
@@ -7,6 +7,15 @@ from typing import Any
 
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
+
+
+class Kept(LineHandler):
+    def __init__(self) -> None:
+        super().__init__(Encoder("shop"))
+        self.records: list[dict[str, Any]] = []
+
+    def put(self, line: bytes, level: int) -> None:
+        self.records.append(json.loads(line))
 
 
 class JsonFile(LineHandler):

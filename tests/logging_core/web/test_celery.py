@@ -15,6 +15,7 @@ from celery import chain, chord, group
 from logging_core import context
 from logging_core.context import LoggingContext
 from tests.logging_core.web import celery_shop, json_file
+from tests.logging_core.web.json_file import Kept
 from tests.waiting import wait_until
 
 APP = "tests.logging_core.web.celery_shop"
@@ -172,17 +173,6 @@ def test_what_is_printed_is_printed(worker: Worker) -> None:
     task = celery_shop.speak.delay()
     worker.wait_for(event="task", task_id=task.id)
     assert not [each for each in worker.records() if "said" in each["message"]]
-
-
-class Kept(logging.Handler):
-    """Keeps records with the context they were made in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append({**context.fields(), "message": record.getMessage(), **record.__dict__})
 
 
 @pytest.fixture
