@@ -128,7 +128,11 @@ def readable(body: bytes, *, colours: bool = False) -> str:
     painted = f"{level:<8}"
     if colours and level in _COLOURS:
         painted = f"\x1b[{_COLOURS[level]}m{painted}\x1b[0m"
-    parts = [escaped(str(record.get("timestamp", ""))[:23]) + "Z", painted, f"{escaped(str(record.get('logger', '')))}:"]
+    parts = [
+        escaped(str(record.get("timestamp", ""))[:23]) + "Z",
+        painted,
+        f"{escaped(str(record.get('logger', '')))}:",
+    ]
     parts.append(escaped(str(record.get("message", ""))))
     parts += [f"{escaped(key)}={_value(value)}" for key, value in record.items() if key not in _SHOWN | {"error"}]
     stack = ""

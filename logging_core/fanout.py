@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from threading import get_ident
 from typing import Any
 
 from logging_core.line_handler import LineHandler
@@ -18,13 +19,16 @@ class Fanout(LineHandler):
 
     def put(self, line: bytes, level: int) -> None:
         """Hand it on; a handler's own threads never feed the handlers beside it either."""
+        thread = get_ident()
+        if any(thread in output.own_threads for output in self.outputs):
+            return
         for output in self.outputs:
             if level >= output.level:
                 output.put(line, level)
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Wait until every handler has passed on what it took; whether all have."""
-        return all([output.flush(timeout) for output in self.outputs])
+        return False not in [output.flush(timeout) for output in self.outputs]  # each is asked
 
     def close(self) -> None:
         """Close them all."""

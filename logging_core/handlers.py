@@ -6,18 +6,18 @@ import os
 import sys
 import threading
 import time
-import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import connection, spill
+from logging_core import connection, redaction, spill
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.complaints import complain
+from logging_core.forks import renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
-from logging_core.redaction import Redactor, redactor
+from logging_core.redaction import Redactor
 from logging_core.sampling import Sampler
 from logging_core.shipper import Shipper
 from logging_core.spill import SpillPlace
@@ -87,10 +87,8 @@ class RedisStreamHandler(LineHandler):
             raise ValueError(f"max_bytes is at least 2 MiB (two segments), not {max_bytes}")
         if overflow not in OVERFLOWS:
             raise ValueError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
-        self.service = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
-        if not SERVICE_NAME.fullmatch(self.service):
-            raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {self.service!r}")
-        super().__init__(Encoder(self.service, redactor=redactor(redact), call_site=call_site), level, sampler)
+        self.service = service_name(service)
+        super().__init__(Encoder(self.service, redactor=redaction.chosen(redact), call_site=call_site), level, sampler)
         self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
         self._kind = buffer
         self._root = spool_root(self._redis_url, spool_dir)
@@ -104,7 +102,7 @@ class RedisStreamHandler(LineHandler):
         self._closed = False
         self._buffer: Buffer | None = None
         self._shipper: Shipper | None = None
-        _HANDLERS.add(self)
+        renew_in_child(self._after_fork)
 
     def put(self, line: bytes, level: int) -> None:
         """Accept a line, or count it as refused."""
@@ -227,17 +225,18 @@ def _import_what_the_shipper_needs() -> None:
         importlib.import_module(module)
 
 
+def service_name(service: str | None = None) -> str:
+    """Whose records these are: as given, else `TOCSIN_SERVICE`, else the name of the running program.
+
+    Raises:
+        ValueError: it could not be the name of a folder.
+    """
+    name = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
+    if not SERVICE_NAME.fullmatch(name):
+        raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {name!r}")
+    return name
+
+
 def _program_name() -> str:
     name = Path(sys.argv[0] if sys.argv else "").stem
     return name if SERVICE_NAME.fullmatch(name) else "app"
-
-
-_HANDLERS: "weakref.WeakSet[RedisStreamHandler]" = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for handler in list(_HANDLERS):
-        handler._after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

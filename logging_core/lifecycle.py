@@ -1,43 +1,47 @@
-"""Setting logging up, and taking it down: one handler of ours on the root logger, so that everybody's records go one way.
+"""Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
-    destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
-    destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
+destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
+destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
 """
 
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
 from logging_core import config_file, settings
-from logging_core.background import BackgroundHandler
-from logging_core.console import ConsoleSink
+from logging_core.background import BackgroundHandler, Sink
+from logging_core.console import ConsoleSink, Tee
 from logging_core.errors import ConfigError
 from logging_core.fanout import Fanout
-from logging_core.file_sink import FileSink
+from logging_core.file_sink import FileSink, standard_routes
 from logging_core.handlers import RedisStreamHandler, service_name
 from logging_core.line_handler import LineHandler
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
+from logging_core.retention import Retention
+from logging_core.rotation import DAY, Rotation
 from logging_core.sampling import Sampler, Sampling
-from logging_core.settings import Mistakes, Settings
+from logging_core.secret_keys import DEFAULT_KEYS
+from logging_core.secret_patterns import DEFAULT_PATTERNS
+from logging_core.settings import Mistakes, Settings, flag
+
+_lock = RLock()
+_installed: "tuple[LineHandler, int] | None" = None  # our handler on the root logger, and the root's level before
 
 
 class UnifiedLoggerFactory:
-    """Sets logging up for the process, once; whoever initializes later takes the place of who did before."""
+    """Sets logging up for the process; whoever initializes later takes the place of who did before."""
 
-    def initialize(self, *, config: config_file.Document | None = None, **arguments: Any) -> "UnifiedLoggerFactory":
+    def initialize(self, *arguments: Any, **named: Any) -> "UnifiedLoggerFactory":
         """As `init_logging`."""
-        chosen, mistakes = settings.resolve(arguments, config)
-        with _lock:
-            self.shutdown()
-            if chosen.enabled:
-                _install(_built(chosen, mistakes), chosen)
-        return self
+        return init_logging(*arguments, **named)
 
     def get_logger(self, name: str | None = None) -> UnifiedLogger:
         """The logger of this name."""
@@ -46,3 +50,190 @@ class UnifiedLoggerFactory:
     def shutdown(self) -> None:
         """As `shutdown_logging`."""
         shutdown_logging()
+
+
+def init_logging(
+    log_level: int | str | None = None,
+    log_dir: str | os.PathLike[str] | None = None,
+    queue_size: int | None = None,
+    max_bytes: int | None = None,
+    backup_count: int | None = None,
+    console_level: int | str | None = None,
+    file_level: int | str | None = None,
+    enable_ai_handler: bool | None = None,  # noqa: FBT001  # the order and the names are documented
+    ai_max_bytes: int | None = None,
+    ai_backup_count: int | None = None,
+    *,
+    destination: Literal["files", "redis"] | None = None,
+    service: str | None = None,
+    call_site: bool | None = None,
+    redis: Mapping[str, Any] | None = None,
+    files: Mapping[str, Any] | None = None,
+    redaction: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    export: Mapping[str, Any] | None = None,
+    resources: float | None = None,
+    enabled: bool | None = None,
+) -> UnifiedLoggerFactory:
+    """Have all records of the process, also those of `logging.getLogger`, kept; again: with new settings.
+
+    What is not given comes from the environment, else from the defaults: see settings.py, which has one line for each
+    argument, and `logging.yaml`.
+
+    Raises:
+        ConfigError: naming every argument, variable and folder that will not do.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    return _initialize(*settings.resolve(given))
+
+
+def init_logging_from_config(
+    path: str | os.PathLike[str] = settings.DEFAULT_FILE, **arguments: Any
+) -> UnifiedLoggerFactory:
+    """The same from a YAML file; variables of the environment win over it, arguments over both.
+
+    Raises:
+        ConfigError: naming the file, the line and the key of every mistake.
+    """
+    return _initialize(*settings.resolve(arguments, config_file.read(Path(path))))
+
+
+def shutdown_logging() -> None:
+    """Write what waits, within some seconds, and leave the root logger as it was. Again: does nothing.
+
+    It happens by itself when the interpreter ends.
+    """
+    global _installed
+    with _lock:
+        if _installed is None:
+            return
+        handler, level = _installed
+        _installed = None
+        root = logging.getLogger()
+        root.removeHandler(handler)
+        root.setLevel(level)
+    handler.close()
+    if "logging_core.resources" in sys.modules:
+        sys.modules["logging_core.resources"].stop_resource_sampler()
+
+
+def is_initialized() -> bool:
+    """Whether `init_logging` is in force."""
+    return _installed is not None
+
+
+def stats() -> dict[str, Any]:
+    """The counts of this process, by handler; empty where logging is not set up."""
+    installed = _installed
+    return installed[0].stats() if installed else {}
+
+
+def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
+    global _installed
+    with _lock:
+        handler = _built(chosen, mistakes) if chosen.enabled else None  # what raises leaves all as it was
+        shutdown_logging()
+        if handler is not None:
+            root = logging.getLogger()
+            _installed = handler, root.level
+            root.setLevel(chosen.log_level)
+            root.addHandler(handler)
+            if chosen.resources is not None:
+                resources = import_module("logging_core.resources")
+                resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
+    return UnifiedLoggerFactory()
+
+
+def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
+    """The one handler for the root logger.
+
+    Raises:
+        ConfigError: something that only shows when it is made.
+    """
+    name, encoder, sampler, outputs = "", Encoder(""), None, list[LineHandler]()
+    with mistakes.at("service"):
+        name = service_name(chosen.service)
+    with mistakes.at("redaction"):
+        encoder = Encoder(name, redactor=_redactor(chosen.redaction), call_site=chosen.call_site)
+    with mistakes.at("resources"):
+        if chosen.resources is not None:
+            import_module("logging_core.resources")  # psutil is an extra
+    with mistakes.at("sampling"):
+        sampler = Sampler(Sampling(**chosen.sampling)) if chosen.sampling else None
+    if not mistakes:
+        outputs = _outputs(chosen, encoder, mistakes)
+    if mistakes:
+        for output in outputs:
+            output.close()
+        raise ConfigError(mistakes)
+    if len(outputs) == 1:
+        outputs[0].sampler = sampler
+        return outputs[0]
+    return Fanout(outputs, encoder, sampler)
+
+
+def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[LineHandler]:
+    """Where records go: at least one place, unless there are mistakes."""
+    shown = [] if chosen.console_level is None else [ConsoleSink(chosen.console_level)]
+    outputs: list[LineHandler] = []
+    if chosen.destination == "redis":
+        with mistakes.at("redis"):
+            redis = chosen.redis
+            outputs.append(
+                RedisStreamHandler(
+                    redis.url,
+                    encoder.service,
+                    redis.buffer,
+                    overflow=redis.overflow,
+                    max_records=chosen.queue_size,
+                    level=chosen.file_level,
+                )
+            )
+        outputs += [_queued(sink, chosen, encoder, chosen.console_level) for sink in shown]
+    else:
+        with mistakes.at("log_dir"):
+            sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
+            least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
+            outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+    return outputs
+
+
+def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int | None) -> BackgroundHandler:
+    return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level or logging.NOTSET)
+
+
+def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink:
+    """The files in process.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        ValueError: a value is out of bounds, or what the compression needs is not installed.
+    """
+    files = chosen.files
+    with mistakes.at("files"):
+        if files.daily and files.interval is not None:
+            raise ValueError("daily and interval: only one of them")
+    interval = DAY if files.daily else files.interval
+    ai_rotation = Rotation(chosen.ai_max_bytes, chosen.ai_backup_count, interval) if chosen.enable_ai_handler else None
+    routes = standard_routes(
+        Rotation(chosen.max_bytes, chosen.backup_count, interval), chosen.file_level, ai_rotation=ai_rotation
+    )
+    retention = Retention(files.max_age, files.max_total_bytes)
+    return FileSink(chosen.log_dir, routes, compress=files.compress, retention=retention)
+
+
+def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
+    """Those rules that ship, with the keys and patterns that were chosen on top.
+
+    Raises:
+        TypeError, ValueError: naming what will not do.
+    """
+    options = dict(chosen)
+    if not flag(options.pop("enabled", True)):
+        return None
+    options["keys"] = (*DEFAULT_KEYS, *options.get("keys", ()))
+    options["patterns"] = (*DEFAULT_PATTERNS, *options.get("patterns", ()))
+    return Redactor(**options)
+
+
+atexit.register(shutdown_logging)

@@ -33,6 +33,10 @@ class LineHandler(logging.Handler):
         """Take a line, with its newline, of a record of this level; count it where it cannot be taken."""
         raise NotImplementedError
 
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        """Wait until what was put has gone where lines go, for so many seconds; whether it has."""
+        return True
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit, without the handler's I/O lock: what is behind `put` has its own."""
         if not self.filters:
@@ -67,7 +71,7 @@ class LineHandler(logging.Handler):
         """Put one record for all those of each kind that sampling has held back as repetitions, where it is time."""
         for each in self.sampler.due() if self.sampler is not None else ():
             record = logging.LogRecord(each.logger, each.level, "", 0, each.text, (), None)
-            record.repeated = each.count
+            record.repeated = each.times
             self.put(self.encoder.encode(record), each.level)
 
     def count_error(self, error: Exception) -> None:

@@ -9,7 +9,6 @@ key `altered`: `{"altered": {"payload.price": "nan"}}`. Secrets are taken out la
 
 import logging
 import os
-import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,6 +23,7 @@ import orjson
 from logging_core import context
 from logging_core.context import Link
 from logging_core.fields import OURS, RENDERED, SCALARS, SPECIAL, STANDARD, add_exception, error_field, is_sound, placed
+from logging_core.forks import renew_in_child
 from logging_core.redaction import Redactor
 from logging_core.sanitize import MAX_TEXT, Sanitizer, name_of, text_of
 
@@ -86,13 +86,13 @@ class Encoder:
 
     def __init__(self, service: str, *, redactor: Redactor | None = None, call_site: bool = True) -> None:
         """No redactor: nothing is taken out. `call_site`: whether lines have module, function and line."""
-        self._service = service
+        self.service = service
         self._redactor = redactor
         self._suspects = redactor.suspects if redactor else None
         self._call_site = call_site
         self._constants: dict[tuple[Any, ...], bytes] = {}
         self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
-        _ENCODERS.add(self)
+        renew_in_child(self.forget)
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """One JSON object and a newline, at most `MAX_LINE` bytes. Never raises for what a record may hold.
@@ -179,7 +179,7 @@ class Encoder:
         fields: dict[str, Any] = {"level": _LEVELS.get(site.level) or site.level_name, "logger": site.logger}
         if self._call_site:
             fields |= {"module": site.module, "function": site.function, "line": site.line}
-        fields |= {"thread": site.thread, "process": site.process, "service": self._service}
+        fields |= {"thread": site.thread, "process": site.process, "service": self.service}
         channel = str(site.logger).rpartition(".")[2]
         return fields | {"channel": channel} if channel in CHANNELS else fields
 
@@ -378,14 +378,3 @@ def _add_exception_of(record: logging.LogRecord, fields: dict[str, Any], sanitiz
     except Exception as error:  # noqa: BLE001  # `exc_info` that is none, or one whose parts fight back
         sanitizer.altered["error"] = name_of(error)
         fields["error"] = {"message": text_of(record.__dict__.get("exc_info"))}
-
-
-_ENCODERS: "weakref.WeakSet[Encoder]" = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for encoder in list(_ENCODERS):
-        encoder.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

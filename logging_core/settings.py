@@ -1,20 +1,22 @@
 """What `init_logging` can be told: by arguments, before the environment, before a YAML file, before the defaults.
 
-Every key is a row of `KEYS`; a key of a section, such as `files.compress`, a row of a table of its own. All mistakes are
-found at once, each with the place that it came from: `FILE:LINE: key`, the variable, or the argument.
+Every key is a row of `KEYS`; a key of a section, such as `files.compress`, a row of a table of its own. All mistakes
+are found at once, each with the place that it came from: `FILE:LINE: key`, the variable, or the argument.
 """
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from logging_core import config_file
 from logging_core.config_file import Document, Location
 from logging_core.errors import ConfigError
 from logging_core.overflow import OVERFLOWS, Overflow
+from logging_core.packing import Compression
 
 DEFAULT_FILE = Path("config/logging.yaml")
 OFF = "OFF"  #: a console level at which nothing is shown
@@ -27,7 +29,7 @@ class RedisSettings:
     """How records reach the workers; see `RedisStreamHandler`."""
 
     url: str | None = None
-    buffer: str = "spool"
+    buffer: Literal["spool", "memory"] = "spool"
     overflow: Overflow = "drop_newest"
 
 
@@ -35,11 +37,11 @@ class RedisSettings:
 class FileSettings:
     """What becomes of the files, beside their size."""
 
-    interval: float | None = None  #: seconds after which a file is sealed, however small
-    daily: bool = False  #: sealed at midnight, UTC
-    compress: str = "none"  #: of sealed files
-    max_age_days: float | None = None  #: older sealed files go
-    max_total_bytes: int | None = None  #: the oldest sealed files go until all are no more than this
+    interval: float | None = None  #: seconds; sealed when a period ends too, counted from 1970, UTC
+    daily: bool = False  #: sealed at midnight too, UTC
+    compress: Compression = "none"  #: of sealed files
+    max_age: float | None = None  #: seconds since its last line, after which a sealed file goes
+    max_total_bytes: int | None = None  #: of the folder; the oldest sealed files go
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Settings:
     ai_max_bytes: int = 100 * 1024 * 1024
     ai_backup_count: int = 30
     enabled: bool = True  #: USE_UNIFIED_LOGGING; False: the application's own set-up stays as it is
-    destination: str = "files"  #: or "redis"
+    destination: Literal["files", "redis"] = "files"
     service: str | None = None
     call_site: bool = True  #: whether records have module, function and line
     redis: RedisSettings = RedisSettings()
@@ -148,12 +150,12 @@ KEYS: dict[str, Check] = {
     "log_dir": _path,
     "queue_size": _integer(1),
     "max_bytes": _integer(1),
-    "backup_count": _integer(0),
+    "backup_count": _integer(1),
     "console_level": _console_level,
     "file_level": level,
     "enable_ai_handler": flag,
     "ai_max_bytes": _integer(1),
-    "ai_backup_count": _integer(0),
+    "ai_backup_count": _integer(1),
     "enabled": flag,
     "destination": _one_of("files", "redis"),
     "service": _text,
@@ -176,7 +178,7 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Check]]] = {
             "interval": _seconds,
             "daily": flag,
             "compress": _one_of("none", "gzip", "zstd"),
-            "max_age_days": _seconds,
+            "max_age": _seconds,
             "max_total_bytes": _integer(1),
         },
     ),
@@ -209,6 +211,16 @@ class Mistakes(list[str]):
         else:
             self._variables.pop(key, None)
             self._arguments.add(key)
+
+    @contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        """What cannot be used, is not there or is not installed, in this block, is this key's mistake."""
+        try:
+            yield
+        except OSError as error:
+            self.add((key,), f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except (TypeError, ValueError, ImportError) as error:
+            self.add((key,), str(error).removeprefix(f"{key}: "))
 
     def add(self, location: Location, message: str) -> None:
         """Note a mistake at a place."""

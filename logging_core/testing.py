@@ -9,7 +9,7 @@ import orjson
 
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
-from logging_core.redaction import redactor
+from logging_core.redaction import default_redactor
 
 
 class Records(list[dict[str, Any]]):
@@ -22,14 +22,12 @@ class Records(list[dict[str, Any]]):
 
     def find(self, **fields: Any) -> list[dict[str, Any]]:
         """Those that have all these fields, with these values."""
-        return [
-            record for record in self if all(name in record and record[name] == fields[name] for name in fields)
-        ]
+        return [record for record in self if all(name in record and record[name] == fields[name] for name in fields)]
 
 
 class _Capture(LineHandler):
     def __init__(self, records: Records) -> None:
-        super().__init__(Encoder("test", redactor=redactor(redact=True)))
+        super().__init__(Encoder("test", redactor=default_redactor()))
         self._records = records
 
     def put(self, line: bytes, level: int) -> None:

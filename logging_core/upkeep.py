@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from logging_core.complaints import complain
 from logging_core.compression import compress_sealed
 from logging_core.packing import Compression, format_named
 from logging_core.retention import Retention, retain
-from logging_core.shipper import complain
 
 PACE = 60.0  #: seconds between two looks at the folder
 COMPRESSED_AFTER = 60.0  #: seconds since the last line of a sealed file: whoever follows it reads it to its end first

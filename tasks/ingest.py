@@ -26,7 +26,6 @@ from celery.signals import celeryd_after_setup
 from logging_core.files import FileStore
 from logging_core.gap import explain
 from logging_core.journal import Journal, evict, exclusive, journaled, place, uncommitted
-from logging_core.rotation import Rotation
 from logging_core.stream import PRODUCER, Change, Entry, LeaseLostError, Shard, open_shards, shards
 from rules import delivery
 from rules.counters import ERROR_LEVELS, Bounds, Place, count_records
@@ -251,8 +250,7 @@ class Writer:
         self._suffix = f"-{shard.number}" if shard.number else ""  # a file has one writer
         self._journal = Journal(configured.log_dir, time.time(), shard.number, self._version, left=left)
         try:
-            rotation = Rotation(configured.files.max_bytes, configured.files.backups)
-            self._files = FileStore(configured.log_dir, self._journal, rotation)
+            self._files = FileStore(configured.log_dir, self._journal, configured.files.rotation)
             if self._journal.is_spoilt:
                 self._mend_journal()
             if left is not None:
@@ -300,6 +298,7 @@ class Writer:
         self._journal.close()
 
     def _write(self, entries: Sequence[Entry]) -> None:
+        self._files.rotate()  # since the last commit a new period may have begun
         unknown = {entry.producer for entry in entries} - self._counted.keys()
         self._learn(unknown)
         now = wiring.now()

@@ -79,17 +79,23 @@ class ActiveUsers:
             return False
         self._seen = {user: (at, slot) for slot, (user, at) in enumerate(kept)}
         if self._file is not None:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, b"".join(_NOTE.pack(_hash(user), at) for user, at in kept), 0)
+            try:
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, b"".join(_NOTE.pack(_hash(user), at) for user, at in kept), 0)
+            except OSError:
+                pass
         return True
 
     def _write(self, user: str, now: float, slot: int) -> None:
         if self._folder is None:
             return
-        if self._file is None:
-            path = self._folder / f"{_PREFIX}{os.getpid()}"
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        os.pwrite(self._file, _NOTE.pack(_hash(user), now), slot * _NOTE.size)
+        try:
+            if self._file is None:
+                path = self._folder / f"{_PREFIX}{os.getpid()}"
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            os.pwrite(self._file, _NOTE.pack(_hash(user), now), slot * _NOTE.size)
+        except OSError:
+            pass  # a disk that is full, or a folder that is gone: this process still counts its own
 
 
 def _hash(user: str) -> int:

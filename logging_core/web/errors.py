@@ -6,6 +6,12 @@ from typing import Any
 from logging_core.sanitize import text_of
 
 _MAX_MESSAGE = 1000  #: characters; the whole one is in the record's `error`
+#: The frameworks' HTTP errors -> where each has its status. None of them is imported for that.
+_HTTP_ERRORS = {
+    "werkzeug.exceptions.HTTPException": "code",
+    "starlette.exceptions.HTTPException": "status_code",
+    "rest_framework.exceptions.APIException": "status_code",
+}
 Quiet = tuple[type[BaseException], ...]
 
 
@@ -31,11 +37,12 @@ def is_quiet(error: BaseException, quiet: Quiet) -> bool:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status that an exception stands for, as the frameworks mark theirs: `code` (Werkzeug) or `status_code`."""
-    for name in ("code", "status_code"):
-        status = getattr(error, name, None)
-        if isinstance(status, int) and 400 <= status < 600:
-            return status
+    """The status that one of the frameworks' own HTTP errors stands for; a `code` of another may mean anything."""
+    for kind in type(error).__mro__:
+        attribute = _HTTP_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if attribute is not None:
+            status = getattr(error, attribute, None)
+            return status if isinstance(status, int) else None
     return None
 
 

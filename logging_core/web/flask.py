@@ -21,6 +21,7 @@ from werkzeug.exceptions import InternalServerError
 
 from logging_core import context
 from logging_core.context import LoggingContext
+from logging_core.logger import get_logger
 from logging_core.web.access import client_address, log_access
 from logging_core.web.errors import Quiet, error_body, log_unhandled
 from logging_core.web.guest import harmless
@@ -99,7 +100,8 @@ class Exchange:
     @property
     def user_id(self) -> Any:
         """Whoever the application took the client for."""
-        return self.g.get("current_user_id") if self.g is not None else None
+        user_id = context.fields().get("user_id")
+        return self.g.get("current_user_id") if user_id is None and self.g is not None else user_id
 
     @property
     def path(self) -> str:
@@ -124,7 +126,7 @@ class Integration:
         self._companions = companions
         self._quiet = quiet_exceptions
         self._trusted_proxies = trusted_proxies
-        self._access = logging.getLogger(f"{app.name}.access")
+        self._access = get_logger(f"{app.name}.access")
         self._errors = logging.getLogger(f"{app.name}.errors")
         self._count: Callable[..., None] | None = None
         if metrics_path is not None:
@@ -182,7 +184,7 @@ class Integration:
     @harmless
     def _replace_default_page(self, exchange: Exchange, response: Response) -> None:
         error = exchange.error
-        if error is None or response.status_code != 500 or response.is_streamed:
+        if error is None or response.status_code != 500 or response.direct_passthrough:
             return
         if response.get_data() == _DEFAULT_PAGE:
             body = error_body(error, _request_id(exchange), reveal=self._app.debug)
@@ -191,6 +193,8 @@ class Integration:
 
     @harmless
     def _follow_stream(self, exchange: Exchange, response: Response) -> None:
+        if response.status_code >= 400 and response.content_length is not None and response.is_streamed:
+            response.make_sequence()  # one of Werkzeug's pages, which come as an iterator
         # What is passed through directly is a file that the server sends by itself.
         if response.is_streamed and not response.direct_passthrough:
             if context.span_source is not None and (span := context.span_source()):
@@ -251,8 +255,6 @@ class Integration:
         exchange.answered = True
         environ = exchange.environ
         user_id = exchange.user_id
-        if self._count is not None:
-            self._count(environ["REQUEST_METHOD"], endpoint, exchange.status, duration, user_id)
         log_access(
             self._access,
             method=environ["REQUEST_METHOD"],
@@ -265,6 +267,8 @@ class Integration:
             user_agent=environ.get("HTTP_USER_AGENT", ""),
             request_id=_request_id(exchange),
         )
+        if self._count is not None:
+            self._count(environ["REQUEST_METHOD"], endpoint, exchange.status, duration, user_id)
 
 
 class _Globals:
@@ -278,8 +282,8 @@ class _Globals:
 
 
 def _request_id(exchange: Exchange) -> str:
-    """The application's own, if it has set one that will do."""
-    own = exchange.g.get("request_id") if exchange.g is not None else None
+    """The application's own, if it has set one on `g` that will do."""
+    own = context.fields().get("request_id")
     return (well_formed(own) if isinstance(own, str) else None) or exchange.request_id
 
 

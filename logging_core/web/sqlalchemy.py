@@ -80,13 +80,13 @@ class SlowQueries:
         )
 
     def _measure(self, execution: ExecutionContext | None, statement: str, parameters: Any, **fields: Any) -> None:
-        # Taken out, so that listeners on one engine and on all of them make one record.
-        started = execution.__dict__.pop(_STARTED, None) if execution is not None else None
-        if started is None:
+        started = execution.__dict__.get(_STARTED) if execution is not None else None
+        if execution is None or started is None:
             return
         duration_ms = (perf_counter() - started) * 1000
         if duration_ms <= self.threshold_ms:
             return
+        execution.__dict__[_STARTED] = None  # who else watches this engine, or all of them, makes no second record
         extra = {
             "event": "slow_query",
             "duration_ms": round(duration_ms, 3),

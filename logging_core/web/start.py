@@ -3,9 +3,9 @@
 import importlib
 import logging
 import sys
-from importlib.util import find_spec
 from typing import Any
 
+from logging_core.lifecycle import init_logging
 from logging_core.line_handler import LineHandler
 
 
@@ -14,11 +14,8 @@ def start_logging(**options: Any) -> None:
 
     Who has hung a handler of ours on a logger, by hand or by `dictConfig`, has done so too: each record is kept once.
     """
-    if _has_handler() or find_spec("logging_core.lifecycle") is None:
-        return
-    lifecycle = importlib.import_module("logging_core.lifecycle")
-    if not lifecycle.is_initialized():
-        lifecycle.init_logging(**options)
+    if not _has_handler():
+        init_logging(**options)
 
 
 def _has_handler() -> bool:

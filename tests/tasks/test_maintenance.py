@@ -117,3 +117,29 @@ def test_a_writer_that_dies_in_a_rotation_loses_and_repeats_nothing(
     assert numbers(tmp_path / "shop/app.log") == list(range(1, 201))
     assert numbers(tmp_path / "shop/errors.log") == list(range(10, 201, 10))
     assert account(redis)[:3] == (200, 200, 0)
+
+
+def test_sealed_files_go_when_a_services_folder_holds_too_much(
+    redis: Redis, tmp_path: Path, configure: Callable[[FileSettings], None]
+) -> None:
+    configure(FileSettings(max_bytes=1000, compress="none", max_total_bytes=6000))
+    for first in range(1, 401, 50):
+        write(redis, first, 50)
+    maintenance.remove()
+    assert sum(each.stat().st_size for each in (tmp_path / "shop").iterdir()) <= 6000
+    found = numbers(tmp_path / "shop/app.log")
+    assert 0 < len(found) < 350
+    assert found == list(range(401 - len(found), 401))
+    configure(FileSettings(max_age=60))
+    age(tmp_path / "shop")
+    maintenance.remove()
+    assert not generations(tmp_path / "shop/app.log")
+
+
+def test_a_day_that_is_over_is_sealed(redis: Redis, tmp_path: Path, configure: Callable[[FileSettings], None]) -> None:
+    configure(FileSettings(daily=True, compress="zstd"))
+    write(redis, 1, 50)
+    age(tmp_path / "shop")
+    write(redis, 51, 10)
+    maintenance.compress()
+    assert {each.name for each in (tmp_path / "shop").glob("app.*")} == {"app.log", "app.log.1.zst"}
