@@ -196,6 +196,10 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
             sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
             least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
             outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+    if chosen.export:
+        from logging_core.export.settings import handlers  # which brings requests
+
+        outputs += handlers(chosen.export, encoder, lambda place, said: mistakes.add(("export", *place), said))
     return outputs
 
 
