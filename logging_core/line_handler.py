@@ -12,8 +12,9 @@ from threading import get_ident
 from typing import Any
 
 from logging_core import context
+from logging_core.call import CallKey
 from logging_core.complaints import complain
-from logging_core.record import CallKey, Encoder
+from logging_core.record import Encoder
 from logging_core.sampling import Sampler
 
 
