@@ -146,7 +146,10 @@ class Sampler:
         self._next_end = inf
 
     def keep(self, levelno: int, logger_name: str, message_template: object, fields: Mapping[str, Any]) -> bool:
-        """Whether to keep a record. `fields` are its own and the context's; a message that is no text is not watched."""
+        """Whether to keep a record.
+
+        `fields` are its own and the context's. A message that is no text is not watched for repetitions.
+        """
         site = (levelno, logger_name)
         try:
             rule = self._rates[site]
