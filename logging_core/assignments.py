@@ -9,14 +9,11 @@ from collections.abc import Iterator
 
 from logging_core.secret_keys import SecretKeys
 
-#: Of a word in any script, and of none of their punctuation.
-_LETTER = r"[\w\-\xc0-\u1fff\u2070-\u2fff\u3040-\ufeff\uff21-\uffdc\U00010000-\U0010ffff]"
-_NAMED = re.compile(
-    rf"(?:\\[nrt]|(?<!{_LETTER}))"  # a repr's \n is no part of the name behind it
-    rf"(?P<phrase>(?:{_LETTER}++[ ]){{0,2}}(?P<word>{_LETTER}++))"
-    r"(?:\\{0,8}[\"'`\])])?\s{0,8}(?P<separator>:=|=>|==?|:(?!:)|[：＝])[ \t]{0,8}",  # noqa: RUF001
-    re.ASCII,
+_NAMED = re.compile(  # words in any script; bounded, since a word may begin behind each dash of a word
+    r"\b(?P<word>[\w\-]{1,200}+)"
+    r"(?:\\{0,8}[\"'`\])])?\s{0,8}(?P<separator>:=|=>|==?|:(?!:)|[：＝])[ \t]{0,8}"  # noqa: RUF001
 )
+_LONGEST_PHRASE = 64  #: characters in front of its last word
 #: Of an unquoted value: a comma, semicolon or ampersand ends it before a space, the end or a further name; so does a
 #: bracket that closes.
 _BARE = (
@@ -24,43 +21,57 @@ _BARE = (
     r"|[,;&](?!\s|$|[\w.\-]{1,64}[=:])|[)\]}>(\[{<|](?![\s,;&.)\]}>\"']|$))++"
 )
 _QUOTED = (
-    r"(?:[bBuUrR]{0,2})(?:\"(?P<double>(?:[^\"\\]|\\.)*+)|'(?P<single>(?:[^'\\]|\\.)*+)|\\+\"(?P<escaped>[^\"\\]*+))"
+    r"[bBuUrR]{0,2}"
+    r"(?:\"(?P<double>(?:[^\"\\]|\\.)*+)|'(?P<single>(?:[^'\\]|\\.)*+)|\\+\"(?P<escaped>[^\"\\]*+))"
 )
-_GROUP = r"(?P<group>\[[^\[\]]*+\]?|\{[^{}]*+\}?|\([^()]*+\)?)"
-_SCHEME = r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|apikey)[ ]+)?"
-_VALUE = re.compile(rf"{_QUOTED}|{_GROUP}|(?P<bare>(?i:{_SCHEME}){_BARE})", re.ASCII | re.DOTALL)
-#: What headers hold: a scheme, items, more items behind commas and semicolons.
+_FLAT = r"[\[({](?:[^\[\](){}])*+[\])}]?"
+_NESTED = rf"[\[({{](?:[^\[\](){{}}]|{_FLAT})*+[\])}}]?"
+_GROUP = rf"(?P<group>[\[({{](?:[^\[\](){{}}]|{_NESTED})*+[\])}}]?)"
+_SCHEME = r"(?i:(?:bearer|basic|token|digest|negotiate|ntlm|apikey)[ ]+)?"
+_VALUE = re.compile(rf"{_QUOTED}|{_GROUP}|(?P<bare>{_SCHEME}{_BARE})", re.ASCII | re.DOTALL)
+#: What headers hold: a scheme, an item, further items behind commas and semicolons.
 _ITEM = r"[^\s,;\"'(){}<>]*+(?:\"[^\"\\]*+\")?"
+_FURTHER = rf"(?:[,;][ ]{{0,8}}[\w.\-]{{1,64}}(?:={_ITEM})?(?![\w:]))*+"
 _HEADER = re.compile(
-    rf"{_QUOTED}|{_GROUP}|(?P<bare>(?:[A-Za-z][\w-]{{0,40}}[ ]+(?=[^\s=:]))?{_ITEM}(?:[,;][ ]{{0,8}}[\w.\-]{{1,64}}(?:={_ITEM})?(?![\w:]))*+)",
-    re.ASCII | re.DOTALL,
+    rf"{_QUOTED}|{_GROUP}|(?P<bare>(?:[A-Za-z][\w-]{{0,40}}[ ]+(?=[^\s=:]))?{_ITEM}{_FURTHER})", re.ASCII | re.DOTALL
 )
 _NOTHING = frozenset({"", "none", "null", "nil", "true", "false", "undefined"})
+
+
+def has_separator(text: str) -> bool:
+    """Whether anything in the text may be given by name."""
+    return ":" in text or "=" in text or "：" in text or "＝" in text  # noqa: RUF001
 
 
 def secrets_in(text: str, keys: SecretKeys) -> Iterator[tuple[int, int]]:
     """Where the values of secret names begin and end, from left to right, none inside another."""
     done = 0
     for named in _NAMED.finditer(text):
-        if named.start() < done or not (keys.is_secret(named["word"]) or _is_phrase(named["phrase"], keys)):
+        start = named.start()
+        if start < done or not _names_secret(named["word"], text, start, keys):
             continue
         kind = _HEADER if _is_header(named["word"]) else _VALUE
         value = kind.match(text, named.end())
         if value is None or value.lastgroup is None:
             continue
-        start, end = value.span(value.lastgroup)
-        if text[start:end].lower() in _NOTHING or (
-            value.lastgroup == "bare" and "=" in named["separator"] and _is_source_line(text, named.start())
-        ):
+        first, end = value.span(value.lastgroup)
+        is_code = value.lastgroup == "bare" and "=" in named["separator"] and _is_source_line(text, start)
+        if is_code or text[first:end].lower() in _NOTHING:
             continue
-        yield start, end
+        yield first, end
         done = end
 
 
-def _is_phrase(phrase: str, keys: SecretKeys) -> bool:
-    """Whether the last two or three words are a secret name, as in `the api key`."""
-    words = phrase.split(" ")
-    return any(keys.is_name(" ".join(words[first:])) for first in range(max(0, len(words) - 3), len(words) - 1))
+def _names_secret(word: str, text: str, at: int, keys: SecretKeys) -> bool:
+    """Whether a word of the text does, alone or with the words in front of it, as in `the api key`."""
+    if word[0] in "nrt" and text[at - 1 : at] == "\\":
+        word = word[1:]  # a repr's \n is no part of the name behind it
+    if keys.is_secret(word):
+        return True
+    if not keys.may_end_phrase(word):
+        return False
+    words = f"{text[max(0, at - _LONGEST_PHRASE) : at]}{word}".split(" ")
+    return any(keys.is_name(" ".join(words[-count:])) for count in (2, 3))
 
 
 def _is_header(word: str) -> bool:

@@ -2,7 +2,7 @@
 
 A key is split into words (at `_`, `-`, spaces and capitals) and is secret if the words of a secret name stand in it
 side by side. A name of five or more letters may also end a longer word (`dbpassword`), and so may one in a script
-without capitals. A last word that tells of a property of the secret (`count`, `type`, `expires`) makes the key harmless.
+without capitals. A last word that tells of a property of the secret (`count`, `type`, `expires`) makes a key harmless.
 """
 
 import re
@@ -25,80 +25,15 @@ DEFAULT_KEYS = (
 )  # fmt: skip
 
 #: As the last word of a key they say what is told of the secret, and it is not the secret.
-_PROPERTIES = frozenset(
-    [
-        "count",
-        "counts",
-        "counter",
-        "total",
-        "used",
-        "usage",
-        "limit",
-        "limits",
-        "budget",
-        "length",
-        "len",
-        "size",
-        "type",
-        "types",
-        "name",
-        "names",
-        "field",
-        "fields",
-        "expiry",
-        "expires",
-        "expired",
-        "expiration",
-        "at",
-        "in",
-        "ttl",
-        "age",
-        "since",
-        "until",
-        "date",
-        "time",
-        "days",
-        "seconds",
-        "valid",
-        "invalid",
-        "verified",
-        "changed",
-        "reset",
-        "required",
-        "enabled",
-        "disabled",
-        "exists",
-        "present",
-        "missing",
-        "status",
-        "state",
-        "policy",
-        "strength",
-        "url",
-        "uri",
-        "endpoint",
-        "path",
-        "file",
-        "version",
-        "issuer",
-        "audience",
-        "scope",
-        "scopes",
-        "algorithm",
-        "alg",
-        "provider",
-        "kind",
-        "class",
-        "brand",
-        "domain",
-        "secure",
-        "samesite",
-        "httponly",
-        "format",
-        "error",
-        "errors",
-    ]
-)
+_PROPERTIES = frozenset({
+    "count", "counts", "counter", "total", "used", "usage", "limit", "limits", "budget", "length", "len", "size",
+    "type", "types", "name", "names", "field", "fields", "expiry", "expires", "expired", "expiration", "at", "in",
+    "ttl", "age", "since", "until", "date", "time", "days", "seconds", "valid", "invalid", "verified", "changed",
+    "reset", "required", "enabled", "disabled", "exists", "present", "missing", "status", "state", "policy",
+    "strength", "url", "uri", "endpoint", "path", "file", "version", "issuer", "audience", "scope", "scopes",
+    "algorithm", "alg", "provider", "kind", "class", "brand", "domain", "secure", "samesite", "httponly", "format",
+    "error", "errors",
+})  # fmt: skip
 SEPARATORS = "_- "  #: between the words of one name
 _SEGMENT = re.compile(r"[A-Za-z0-9_ \-\x80-\U0010ffff]+")  # all else (`.`, `/`, `[`) parts names
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\x00-\x7f]+")
@@ -114,6 +49,7 @@ class SecretKeys:
         self.names = tuple(dict.fromkeys(_checked(name) for name in names))
         self._joined = frozenset("".join(words_of(name)) for name in self.names)
         self._allowed = frozenset("".join(words_of(_checked(key))) for key in allow)
+        self._last_words = frozenset(words[-1] for name in self.names if len(words := words_of(name)) > 1)
         self._verdicts: dict[str, bool] = {}
 
     def is_secret(self, key: str) -> bool:
@@ -129,6 +65,10 @@ class SecretKeys:
         """Whether these words are a secret name and nothing else, as in `api key: ...`."""
         joined = "".join(words_of(phrase))
         return joined in self._joined and joined not in self._allowed
+
+    def may_end_phrase(self, word: str) -> bool:
+        """Whether a name of several words ends in this one."""
+        return word.lower() in self._last_words
 
     def _holds_name(self, segment: str) -> bool:
         words = words_of(segment)

@@ -21,13 +21,21 @@ class Sign(Enum):
     LONG = "16 ASCII letters and digits without a break"
     DIGITS = "13 digits, with nothing but spaces and dashes in between"
 
+    def may_be_in(self, text: str) -> bool:
+        """Whether it is worth looking for secrets with this sign in a text."""
+        if self is Sign.CAPITAL:
+            return "I" in text or "B" in text or "J" in text
+        if self is Sign.SEPARATOR:
+            return ":" in text or "=" in text
+        return len(text) >= (16 if self is Sign.LONG else 13)
+
 
 @dataclass(frozen=True)
 class Pattern:
     """One family of secrets.
 
     Args:
-        regex: what is hidden: the group `secret` where there is one, else all that matches. `\\w`, `\\s`, `\\d` and `(?i)`
+        regex: what is hidden: the group `secret` where there is one, else all that matches. Its classes, and `(?i)`,
             are about ASCII.
         needles: pieces of text, in small letters, one of which is in every match, however written. Without them every
             text of every record is searched, unless a sign is missing.
@@ -62,7 +70,10 @@ class Pattern:
 
     def may_be_in(self, lowered: str) -> bool:
         """Whether it is worth searching a text that is this one in lowercase."""
-        return not self.needles or any(needle in lowered for needle in self.needles)
+        for needle in self.needles:
+            if needle in lowered:
+                return True
+        return not self.needles
 
     def is_in(self, text: str) -> bool:
         """Whether `hide` would change the text."""

@@ -4,6 +4,8 @@ import logging
 import re
 from typing import Any
 
+from logging_core.logger import UnifiedLogger
+
 #: The endpoint of what no route matched: its paths are the client's to invent, so they are no name of a series.
 UNMATCHED = "unmatched"
 _MAX_PATH, _MAX_USER_AGENT = 2048, 512  #: characters
@@ -11,7 +13,7 @@ _is_address = re.compile(r"[0-9A-Fa-f:.]{2,45}").fullmatch
 
 
 def log_access(
-    logger: logging.Logger,
+    logger: UnifiedLogger,
     *,
     method: str,
     path: str,
@@ -43,22 +45,22 @@ def log_access(
         return
     path = path[:_MAX_PATH]
     user_agent = user_agent[:_MAX_USER_AGENT]
-    extra = {
-        "channel": "access",
-        "event": "api_access",
-        "method": method,
-        "path": path,
-        "endpoint": endpoint or UNMATCHED,
-        "status_code": status_code,
-        "duration_ms": round(duration * 1000, 3),
-        "user_id": user_id,
-        "ip": ip,
-        "user_agent": user_agent,
-        "request_id": request_id,
-        "request": {"method": method, "path": path, "ip": ip, "user_agent": user_agent},
+    logger.info(
+        "API access",
+        channel="access",
+        event="api_access",
+        method=method,
+        path=path,
+        endpoint=endpoint or UNMATCHED,
+        status_code=status_code,
+        duration_ms=round(duration * 1000, 3),
+        user_id=user_id,
+        ip=ip,
+        user_agent=user_agent,
+        request_id=request_id,
+        request={"method": method, "path": path, "ip": ip, "user_agent": user_agent},
         **fields,
-    }
-    logger.info("API access", extra=extra)
+    )
 
 
 def client_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int) -> str | None:

@@ -21,6 +21,7 @@ from werkzeug.exceptions import InternalServerError
 
 from logging_core import context
 from logging_core.context import LoggingContext
+from logging_core.logger import get_logger
 from logging_core.web.access import client_address, log_access
 from logging_core.web.errors import Quiet, error_body, log_unhandled
 from logging_core.web.guest import harmless
@@ -125,7 +126,7 @@ class Integration:
         self._companions = companions
         self._quiet = quiet_exceptions
         self._trusted_proxies = trusted_proxies
-        self._access = logging.getLogger(f"{app.name}.access")
+        self._access = get_logger(f"{app.name}.access")
         self._errors = logging.getLogger(f"{app.name}.errors")
         self._count: Callable[..., None] | None = None
         if metrics_path is not None:

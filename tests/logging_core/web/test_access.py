@@ -2,12 +2,13 @@ import logging
 
 import pytest
 
+from logging_core.logger import get_logger
 from logging_core.web.access import client_address, log_access
 
 
 def log(**changes):
     request = {"method": "GET", "path": "/orders/7", "endpoint": "order", "status_code": 200, "duration": 0.0123}
-    log_access(logging.getLogger("shop.access"), **request | changes)
+    log_access(get_logger("shop.access"), **request | changes)
 
 
 def test_the_record_has_the_fields_that_series_are_derived_from(records):
