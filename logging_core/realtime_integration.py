@@ -13,6 +13,7 @@ from typing import Any
 from logging_core.complaints import complain
 from logging_core.entry import Entry, Intake
 from logging_core.errors import ConfigError
+from logging_core.line_handler import LineHandler
 from logging_core.realtime_logger import LOGGER, RealtimeLogger, get_realtime_logger
 from logging_core.validation import REALTIME, Schema, Validator
 
@@ -62,20 +63,27 @@ class RealtimeLogIntegrator:
             return False
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until what was taken is written, as `RealtimeLogger.flush` and the pipeline's handlers do.
+        """Wait until what was taken has gone where it goes, as `RealtimeLogger.flush` and the pipeline's handlers do.
 
         Returns:
-            Whether the realtime log has written all; of the pipeline, its own handlers know.
+            Whether it has, as far as handlers of ours can tell.
         """
+        flushed = [self._realtime.flush(timeout)] if self._realtime is not None else []
         logger: logging.Logger | None = logging.getLogger(LOGGER) if _pipeline_is_on() else None
         while logger is not None:
-            for handler in logger.handlers:
-                try:
-                    handler.flush()
-                except Exception as error:  # noqa: BLE001  # a handler of the application's
-                    self._fail(error)
+            flushed += [self._flush(handler, timeout) for handler in logger.handlers]
             logger = logger.parent if logger.propagate else None
-        return self._realtime is None or self._realtime.flush(timeout)
+        return all(flushed)
+
+    def _flush(self, handler: logging.Handler, timeout: float | None) -> bool:
+        try:
+            if isinstance(handler, LineHandler):
+                return handler.flush(timeout)
+            handler.flush()
+        except Exception as error:  # noqa: BLE001  # a handler of the application's
+            self._fail(error)
+            return False
+        return True
 
     def get_stats(self) -> dict[str, Any]:
         """The counts of this process; a forked child counts anew.
