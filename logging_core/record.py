@@ -86,15 +86,25 @@ class Encoder:
         except Exception:  # noqa: BLE001  # whatever a caller's object raises, the record still arrives
             return self._encode_changed(record)
 
-    def encode_call(self, call: CallKey, message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> bytes:
-        """The same for a call, its keyword fields among them `exc_info` and `stack_info` where there are such."""
-        now = time()
+    def encode_call(
+        self,
+        call: CallKey,
+        message: object,
+        args: tuple[Any, ...],
+        given: Mapping[str, Any],
+        created: float | None = None,
+    ) -> bytes:
+        """The same for a call, its keyword fields among them `exc_info` and `stack_info` where there are such.
+
+        `created`: seconds since the epoch, by default now.
+        """
+        created = time() if created is None else created
         try:
             constant = self._constants.get(call) or self._prepare(call, self._site(Call(*call)))
-            return self._join(now, constant, _called(message, args, given))
+            return self._join(created, constant, _called(message, args, given))
         except Exception:  # noqa: BLE001  # as above
             record = as_record(Call(*call), message, args, given)
-            record.created = now
+            record.created = created
             return self._encode_changed(record)
 
     def forget(self) -> None:
