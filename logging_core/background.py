@@ -106,15 +106,16 @@ class BackgroundHandler(LineHandler):
 
     # -- in any thread ---------------------------------------------------------------------------------------------
 
-    def put(self, line: bytes, level: int) -> None:
-        """Queue a line, or count it as refused."""
+    def put(self, line: bytes, level: int) -> bool:  # type: ignore[override]  # who asks may know
+        """Queue a line, or count it as refused; whether it was queued."""
         queue = self._queue
         waiting = len(queue)
         if (waiting >= self._mark or self._closed) and not self._has_room(waiting):
-            return
+            return False
         queue.append((level, line))
         if self._resting:
             self._wake()
+        return True
 
     def _has_room(self, waiting: int) -> bool:
         if self._closed or waiting >= self.max_records:
@@ -248,7 +249,6 @@ class BackgroundHandler(LineHandler):
         """What waited longest; it stays in the queue. By index, since somebody may append meanwhile."""
         queue = self._queue
         waiting = len(queue)
-        self._peak = max(self._peak, waiting)
         if self._nearly_full and waiting <= self.max_records * _RELIEVED:
             self._nearly_full = False
         return [Line(*queue[index]) for index in range(min(waiting, BATCH))]
@@ -269,16 +269,20 @@ class BackgroundHandler(LineHandler):
             return True
         self.failing = False
         with self._lock:
-            for _ in batch:
-                self._queue.popleft()
+            self._peak = max(self._peak, len(self._queue))
+            self._take_out(len(batch))
             self._written += len(batch)
         return True
 
     def _drop(self, count: int, reason: str) -> None:
         with self._lock:
-            for _ in range(count):
-                self._queue.popleft()
+            self._take_out(count)
             self._lost[reason] += count
+
+    def _take_out(self, count: int) -> None:
+        self._peak = max(self._peak, len(self._queue))  # it has never been longer since lines were last taken out
+        for _ in range(count):
+            self._queue.popleft()
 
     def _pause(self, seconds: float) -> bool:
         """Wait for the next attempt, or less where somebody flushes; whether there may be one."""

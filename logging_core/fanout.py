@@ -28,7 +28,7 @@ class Fanout(LineHandler):
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Wait until every handler has passed on what it took; whether all have."""
-        return all([output.flush(timeout) for output in self.outputs])
+        return False not in [output.flush(timeout) for output in self.outputs]  # each is asked
 
     def close(self) -> None:
         """Close them all."""
@@ -37,5 +37,5 @@ class Fanout(LineHandler):
         super().close()
 
     def stats(self) -> dict[str, Any]:
-        """The counts of each, by its class's name."""
-        return {type(output).__name__: output.stats() for output in self.outputs}
+        """The counts of each, by the name of its class, or of its sink's."""
+        return {type(getattr(output, "sink", output)).__name__: output.stats() for output in self.outputs}

@@ -99,7 +99,7 @@ class FileSink:
         self._files: dict[str, SharedFile] = {}
         self._held: Sequence[Line] | None = None  # what could not be written whole
         self._rest: dict[str, list[bytes]] = {}  # of it: what is still to be written, by file
-        self._upkeep = Upkeep(log_dir, self._names, compress, retention or Retention(), clock)
+        self.upkeep = Upkeep(log_dir, self._names, compress, retention or Retention(), clock)
         try:
             for route in self._routes:
                 if route.channel != ANY:
@@ -126,11 +126,11 @@ class FileSink:
         if failed is not None:
             raise failed
         self._held = None
-        self._upkeep.start()
+        self.upkeep.start()
 
     def close(self) -> None:
         """Let go of the files."""
-        self._upkeep.close()
+        self.upkeep.close()
         for file in self._files.values():
             file.close()
 
@@ -173,4 +173,4 @@ class FileSink:
         for file in self._files.values():
             file.close()
         self._held = None
-        self._upkeep.begin_anew()
+        self.upkeep.begin_anew()

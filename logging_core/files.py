@@ -3,7 +3,9 @@
 import logging
 import os
 import stat
+import time
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +16,9 @@ from logging_core.rotation import Rotation, moving, seal
 
 _logger = logging.getLogger(__name__)
 
+#: Descriptors that are kept from one commit to the next: a process may often have no more than 1024.
+MAX_OPEN = 256
+
 
 @dataclass(slots=True)
 class _OpenFile:
@@ -21,8 +26,8 @@ class _OpenFile:
     inode: int
     size: int  # with what is written and not yet in the journal
     head: bytes  # of it, `HEAD` bytes at most
-    limit: int  # sealed at so many bytes
     touched: bool = False
+    patience: int = 0  # where it could not be sealed: bytes, from which on that is tried again
 
     @property
     def extent(self) -> Extent:
@@ -35,12 +40,20 @@ class FileStore:
     A rotation that had begun when the last writer died is finished then too.
     """
 
-    def __init__(self, log_dir: Path, journal: Journal, rotation: Rotation | None = None) -> None:
+    def __init__(
+        self,
+        log_dir: Path,
+        journal: Journal,
+        rotation: Rotation | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Recover.
 
         Raises:
             OSError: the disk.
         """
+        self._clock = clock
+        self._period: float | None = None  # that was looked at for files of earlier ones
         self._log_dir = log_dir
         self._journal = journal
         self._rotation = rotation or Rotation()
@@ -52,6 +65,7 @@ class FileStore:
                 self._file(name)  # whatever is in it counts as safe
         for name in sorted(journal.rotating):
             self._seal(name)
+        self._seal_past()
 
     def append(self, name: str, data: bytes) -> int:
         """Append to a file by its name below `LOG_DIR`; the offset at which the data begins.
@@ -80,17 +94,20 @@ class FileStore:
         return {name: file.extent for name, file in touched.items()}
 
     def rotate(self) -> None:
-        """At a commit point: seal what has grown to the size at which it is. The next append begins a new file.
+        """At a commit point: seal what is due. The next append begins a new file.
+
+        Where a great many files are open, they are let go of: the next append opens its own again.
 
         Raises:
             OSError: of the journal; other trouble is logged, and the file goes on growing.
         """
+        self._seal_past()
         for name, file in list(self._open.items()):
-            if file.size >= file.limit and self._journal.files[name] == file.extent:
-                if self._seal(name):
-                    os.close(self._open.pop(name).descriptor)
-                else:
-                    file.limit = file.size + self._rotation.max_bytes // 16
+            grown = self._rotation.max_bytes and file.size >= max(self._rotation.max_bytes, file.patience)
+            if grown and self._journal.files[name] == file.extent and not self._seal(name):
+                file.patience = file.size + self._rotation.max_bytes // 16
+        if len(self._open) > MAX_OPEN:
+            self.close()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -106,17 +123,30 @@ class FileStore:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         status = os.fstat(descriptor)
         head = os.pread(descriptor, HEAD, 0)
-        file = self._open[name] = _OpenFile(descriptor, status.st_ino, status.st_size, head, self._rotation.max_bytes)
+        file = self._open[name] = _OpenFile(descriptor, status.st_ino, status.st_size, head)
         if self._journal.files.get(name) != file.extent:
             # Its size goes into the journal before our first line, so that nobody's lines but ours are ever cut.
             sync_folder(path.parent)
             self._journal.record({name: file.extent}, {})
         return file
 
-    def _seal(self, name: str) -> bool:
-        """Make a file the newest of its generations; False: not now."""
+    def _seal_past(self) -> None:
+        """Seal the files of a period that is over, also those for which nothing more comes."""
+        interval = self._rotation.interval
+        if interval is None or (period := self._clock() // interval) == self._period:
+            return
+        self._period = period
+        for name, extent in list(self._journal.files.items()):
+            with suppress(FileNotFoundError):
+                status = (self._log_dir / name).stat(follow_symlinks=False)
+                is_safe = name not in self._open or self._open[name].extent == extent
+                if is_safe and self._rotation.is_due(status.st_size, status.st_mtime, self._clock()):
+                    self._seal(name, patience=0.1)
+
+    def _seal(self, name: str, patience: float = 0.0) -> bool:
+        """Make a file the newest of its generations, and let go of it; False: not now."""
         path = self._log_dir / name
-        with moving(self._log_dir) as held:
+        with moving(self._log_dir, patience) as held:
             if not held:
                 return False
             if name not in self._journal.rotating:
@@ -127,6 +157,8 @@ class FileStore:
                 _logger.error("%s is not rotated: %s", path, error)
                 return False
             self._journal.record({name: NO_FILE}, {})
+        if name in self._open:
+            os.close(self._open.pop(name).descriptor)
         return True
 
     def _cut(self, name: str, extent: Extent) -> None:

@@ -10,14 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import connection, spill
+from logging_core import connection, redaction, spill
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
-from logging_core.redaction import Redactor, redactor
+from logging_core.redaction import Redactor
 from logging_core.sampling import Sampler
 from logging_core.shipper import Shipper
 from logging_core.spill import SpillPlace
@@ -88,7 +88,7 @@ class RedisStreamHandler(LineHandler):
         if overflow not in OVERFLOWS:
             raise ValueError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         self.service = service_name(service)
-        super().__init__(Encoder(self.service, redactor=redactor(redact), call_site=call_site), level, sampler)
+        super().__init__(Encoder(self.service, redactor=redaction.chosen(redact), call_site=call_site), level, sampler)
         self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
         self._kind = buffer
         self._root = spool_root(self._redis_url, spool_dir)

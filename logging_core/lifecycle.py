@@ -1,4 +1,4 @@
-"""Setting logging up, and taking it down: one handler of ours on the root logger, so that everybody's records go one way.
+"""Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
 destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
 destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
@@ -7,7 +7,9 @@ destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; a
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -26,6 +28,8 @@ from logging_core.redaction import Redactor
 from logging_core.retention import Retention
 from logging_core.rotation import DAY, Rotation
 from logging_core.sampling import Sampler, Sampling
+from logging_core.secret_keys import DEFAULT_KEYS
+from logging_core.secret_patterns import DEFAULT_PATTERNS
 from logging_core.settings import Mistakes, Settings, flag
 
 _lock = RLock()
@@ -108,7 +112,10 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
+    handler.tell_repeated(at_once=True)
     handler.close()
+    if "logging_core.resources" in sys.modules:
+        sys.modules["logging_core.resources"].stop_resource_sampler()
 
 
 def is_initialized() -> bool:
@@ -125,13 +132,16 @@ def stats() -> dict[str, Any]:
 def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
     global _installed
     with _lock:
+        handler = _built(chosen, mistakes) if chosen.enabled else None  # what raises leaves all as it was
         shutdown_logging()
-        if chosen.enabled:
-            handler = _built(chosen, mistakes)
+        if handler is not None:
             root = logging.getLogger()
             _installed = handler, root.level
             root.setLevel(chosen.log_level)
             root.addHandler(handler)
+            if chosen.resources is not None:
+                resources = import_module("logging_core.resources")
+                resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
     return UnifiedLoggerFactory()
 
 
@@ -141,13 +151,16 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
     Raises:
         ConfigError: something that only shows when it is made.
     """
-    encoder, sampler, outputs = Encoder(""), None, list[LineHandler]()
+    name, encoder, sampler, outputs = "", Encoder(""), None, list[LineHandler]()
     with mistakes.at("service"):
         name = service_name(chosen.service)
     with mistakes.at("redaction"):
         encoder = Encoder(name, redactor=_redactor(chosen.redaction), call_site=chosen.call_site)
+    with mistakes.at("resources"):
+        if chosen.resources is not None:
+            import_module("logging_core.resources")  # psutil is an extra
     with mistakes.at("sampling"):
-        sampler = Sampler(Sampling(**chosen.sampling)) if chosen.sampling else None
+        sampler = Sampler(Sampling.from_mapping(chosen.sampling)) if chosen.sampling else None
     if not mistakes:
         outputs = _outputs(chosen, encoder, mistakes)
     if mistakes:
@@ -183,6 +196,10 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
             sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
             least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
             outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+    if chosen.export:
+        from logging_core.export.settings import handlers  # which brings requests
+
+        outputs += handlers(chosen.export, encoder, lambda place, said: mistakes.add(("export", *place), said))
     return outputs
 
 
@@ -211,8 +228,17 @@ def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink:
 
 
 def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
+    """Those rules that ship, with the keys and patterns that were chosen on top.
+
+    Raises:
+        TypeError, ValueError: naming what will not do.
+    """
     options = dict(chosen)
-    return Redactor(**options) if flag(options.pop("enabled", True)) else None
+    if not flag(options.pop("enabled", True)):
+        return None
+    options["keys"] = (*DEFAULT_KEYS, *options.get("keys", ()))
+    options["patterns"] = (*DEFAULT_PATTERNS, *options.get("patterns", ()))
+    return Redactor(**options)
 
 
 atexit.register(shutdown_logging)

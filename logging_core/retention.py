@@ -5,6 +5,8 @@ for a week is `max_total_bytes=70_000_000`, or `max_age=7 * 86_400`, or both. Th
 whichever file it is of.
 """
 
+import logging
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logging_core.rotation import generations, moving
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def retain(
     to, whatever the files are called.
 
     Raises:
-        OSError: a folder that cannot be read, or a file that cannot be removed.
+        OSError: a folder that cannot be read.
     """
     if retention.is_endless:
         return 0
@@ -84,10 +88,17 @@ def retain(
             if folder.is_dir():
                 paths = [log_dir / name for name in names if (log_dir / name).parent == folder]
                 sealed, live_bytes = _files(paths, in_use)
-                for each in expired(sealed, live_bytes, retention, now):
-                    each.path.unlink(missing_ok=True)
-                    removed += 1
+                removed += sum(_remove(each.path) for each in expired(sealed, live_bytes, retention, now))
     return removed
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _logger.warning("%s is not removed: %s", path, error)
+        return False
+    return True
 
 
 def _files(paths: Sequence[Path], in_use: Collection[int]) -> tuple[list[Sealed], int]:
@@ -96,6 +107,8 @@ def _files(paths: Sequence[Path], in_use: Collection[int]) -> tuple[list[Sealed]
     for path, is_sealed in _named(paths):
         with suppress(FileNotFoundError):
             status = path.stat(follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                continue
             if is_sealed and status.st_ino not in in_use:
                 sealed.append(Sealed(status.st_mtime, path, status.st_size))
             else:
@@ -107,4 +120,4 @@ def _named(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
     for path in paths:
         yield path, False
         for files in generations(path).values():
-            yield from ((each, True) for each in files if each.is_file())
+            yield from ((each, True) for each in files)

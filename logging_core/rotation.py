@@ -9,7 +9,9 @@ free, so what has already moved has left a free number behind it.
 """
 
 import re
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +58,19 @@ class Rotation:
         return self.interval is not None and last_written // self.interval < now // self.interval
 
 
-def moving(log_dir: Path) -> AbstractContextManager[bool]:
-    """Hold the right to move generations; yields whether we got it. It is held for moments only."""
-    return locked(log_dir, "rotation")
+@contextmanager
+def moving(log_dir: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Hold the right to move generations; yields whether we got it, within so many seconds.
+
+    It is held for moments only.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        with locked(log_dir, "rotation") as held:
+            if held or time.monotonic() >= deadline:
+                yield held
+                return
+        time.sleep(0.005)
 
 
 def generations(path: Path) -> dict[int, list[Path]]:

@@ -1,7 +1,7 @@
 """What `init_logging` can be told: by arguments, before the environment, before a YAML file, before the defaults.
 
-Every key is a row of `KEYS`; a key of a section, such as `files.compress`, a row of a table of its own. All mistakes are
-found at once, each with the place that it came from: `FILE:LINE: key`, the variable, or the argument.
+Every key is a row of `KEYS`; a key of a section, such as `files.compress`, a row of a table of its own. All mistakes
+are found at once, each with the place that it came from: `FILE:LINE: key`, the variable, or the argument.
 """
 
 import logging

@@ -20,7 +20,7 @@ from logging_core.complaints import complain
 from logging_core.rotation import Rotation, moving, seal
 
 PATIENCE = 0.5  #: seconds
-_TRIES = 20  # for what others hold for moments
+_TRIES = 20  # to find the file where its name is
 
 
 class SharedFile:
@@ -114,12 +114,10 @@ class SharedFile:
     def _seal(self, inode: int) -> bool:
         """Make this the newest generation; False: not now, the file goes on growing."""
         try:
-            for _ in range(_TRIES):
-                with moving(self.path.parent) as held:
-                    if held:
-                        seal(self.path, inode, self.rotation.backups)
-                        return True
-                time.sleep(0.005)
+            with moving(self.path.parent, patience=0.1) as held:
+                if held:
+                    seal(self.path, inode, self.rotation.backups)
+                return held
         except OSError as error:
             if not self._complained:
                 complain(f"{self.path} is not rotated: {error}")

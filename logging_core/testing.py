@@ -9,7 +9,7 @@ import orjson
 
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
-from logging_core.redaction import redactor
+from logging_core.redaction import default_redactor
 
 
 class Records(list[dict[str, Any]]):
@@ -27,7 +27,7 @@ class Records(list[dict[str, Any]]):
 
 class _Capture(LineHandler):
     def __init__(self, records: Records) -> None:
-        super().__init__(Encoder("test", redactor=redactor(redact=True)))
+        super().__init__(Encoder("test", redactor=default_redactor()))
         self._records = records
 
     def put(self, line: bytes, level: int) -> None:

@@ -31,10 +31,16 @@ def mistakes(of: Settings) -> list[str]:
 
 def doubts(of: Settings) -> list[str]:
     """What is allowed and hardly meant, one line each; asked where there are no mistakes."""
+    found = []
     if of.alerts.config and not wiring.receivers(of):
         name = config.load(of.alerts.config).route.receiver
-        return [f"{of.alerts.config}: receiver {name!r} has no slack_configs and no email_configs: nobody is told"]
-    return []
+        found.append(f"{of.alerts.config}: receiver {name!r} has no slack_configs and no email_configs: nobody is told")
+    total, largest = of.files.max_total_bytes, of.files.max_bytes
+    if total is not None and total < 2 * largest:
+        found.append(
+            f"files.max_total_bytes {total} is less than twice files.max_bytes {largest}: no sealed file stays"
+        )
+    return found
 
 
 def _mistakes_of(read: Callable[[], Any]) -> Iterator[str]:

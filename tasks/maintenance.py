@@ -1,21 +1,21 @@
 """What has to be tidied up from time to time: orphaned spools, producers that are done, what is old in the series and
-groups; sealed files are compressed.
+groups; sealed files are compressed, and removed in the end.
 """
 
 import logging
 import time
 
 from logging_core.account import retire
-from logging_core.compression import compress_sealed
+from logging_core.compression import compress_sealed, in_use
+from logging_core.packing import format_named
+from logging_core.retention import retain
 from logging_core.shipper import ship_orphans
 from logging_core.spill import SpillPlace
 from logging_core.spool import spill_root, spool_root
+from logging_core.upkeep import COMPRESSED_AFTER
 from rules import error_groups, series
 from tasks import settings, wiring
 from tasks.app import app
-
-#: Seconds since the last line of a sealed file, at least; scans and others' shippers read it to its end meanwhile.
-COMPRESSED_AFTER = 60.0
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +45,17 @@ def compress() -> None:
     if configured.files.compress == "none":
         return
     min_age = max(COMPRESSED_AFTER, 2 * configured.scan.interval)
-    compressed = compress_sealed(configured.log_dir, time.time(), min_age=min_age)
+    packed = format_named(configured.files.compress)
+    compressed = compress_sealed(configured.log_dir, time.time(), min_age=min_age, packed=packed)
     if compressed:
         _logger.info("compressed %d sealed files", compressed)
+
+
+@app.task(name="tasks.maintenance.remove")
+def remove() -> None:
+    """Remove sealed files of this host that are too old, or too much."""
+    configured = settings.load()
+    names, inodes = in_use(configured.log_dir)
+    removed = retain(configured.log_dir, names, configured.files.retention, time.time(), inodes)
+    if removed:
+        _logger.info("removed %d sealed files", removed)

@@ -51,6 +51,7 @@ def entries(configured: Settings) -> dict[str, dict[str, Any]]:
         "adopt": _every(5, "tasks.maintenance.adopt", "maintain"),
         "maintain": _every(60, "tasks.maintenance.maintain", "maintain"),
         "compress": _every(60, "tasks.maintenance.compress", "maintain"),
+        "remove": _every(60, "tasks.maintenance.remove", "maintain"),
     }
 
 

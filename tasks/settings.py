@@ -27,6 +27,9 @@ from pydantic_settings import (
 )
 
 from logging_core.connection import Address
+from logging_core.packing import Compression, format_named
+from logging_core.retention import Retention
+from logging_core.rotation import DAY, Rotation
 from logging_core.stream import DEFAULT_REDIS_URL
 from rules import yaml_file
 from rules.errors import ConfigError
@@ -99,11 +102,40 @@ class IngestSettings(Section):
 
 
 class FileSettings(Section):
-    """The record files: when one is sealed, and what becomes of it."""
+    """The record files: when one is sealed, what becomes of it, and how long it is kept."""
 
     max_bytes: int = Field(default=100 * 1024 * 1024, ge=1)  #: sealed at this size: `app.log` becomes `app.log.1`
+    interval: float | None = Field(
+        default=None, ge=1
+    )  #: seconds; sealed when a period ends too, counted from 1970, UTC
+    daily: bool = False  #: sealed at midnight too, UTC
     backups: int = Field(default=7, ge=1, le=999)  #: sealed files that are kept of each; the oldest goes
-    compress: Literal["gzip", "none"] = "gzip"  #: of sealed files
+    max_age: float | None = Field(default=None, gt=0)  #: seconds since its last line, after which a sealed file goes
+    max_total_bytes: int | None = Field(default=None, ge=1)  #: of a service's folder; the oldest sealed files go
+    compress: Compression = "gzip"  #: of sealed files
+
+    @field_validator("compress")
+    @classmethod
+    def _is_installed(cls, name: Compression) -> Compression:
+        if name != "none":
+            format_named(name)
+        return name
+
+    @model_validator(mode="after")
+    def _has_one_period(self) -> "FileSettings":
+        if self.daily and self.interval is not None:
+            raise ValueError("daily and interval: only one of them")
+        return self
+
+    @property
+    def rotation(self) -> Rotation:
+        """When a file is sealed."""
+        return Rotation(self.max_bytes, self.backups, DAY if self.daily else self.interval)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept of a service's sealed files."""
+        return Retention(self.max_age, self.max_total_bytes)
 
 
 class RuleSettings(Section):

@@ -125,6 +125,7 @@ def test_a_full_queue_refuses_the_new_line_and_counts_it(make: Make, sink: ListS
     sink.open.set()
     assert handler.flush()
     assert sink.bodies == [b"%d\n" % number for number in range(10)]
+    assert handler.stats()["max_depth"] == 10
 
 
 def test_a_queue_that_is_nearly_full_says_so_once_until_it_was_half_empty(make: Make, sink: ListSink) -> None:
@@ -365,6 +366,37 @@ def test_the_last_words_of_a_program_are_written(tmp_path: Path) -> None:
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=60,
     )  # fmt: skip
     assert b"the last words" in (tmp_path / "out").read_bytes()
+
+
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, logging
+from logging_core.background import BackgroundHandler
+from logging_core.record import Encoder
+from tests.logging_core.test_background import ListSink
+
+sink = ListSink()
+handler = BackgroundHandler(sink, Encoder("shop"))
+
+def log():
+    for number in range(500):
+        handler.put(b"x", logging.INFO)
+        if number % 10 == 0:
+            gevent.sleep(0)
+
+gevent.joinall([gevent.spawn(log) for _ in range(10)])
+assert handler.flush(10)
+assert len(sink.lines) == 5000
+handler.close()
+assert sink.is_closed
+"""
+
+
+def test_greenlets_log_as_threads_do() -> None:
+    subprocess.run(
+        [sys.executable, "-c", GREENLETS], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=60
+    )
 
 
 def test_a_queue_without_room_is_refused(sink: ListSink) -> None:

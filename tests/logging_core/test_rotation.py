@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from logging_core import compression
 from logging_core.compression import compress_sealed
 from logging_core.files import FileStore
 from logging_core.journal import Journal, locked
-from logging_core.rotation import Rotation, generations, moving
+from logging_core.packing import format_named
+from logging_core.rotation import DAY, Rotation, generations, moving
 
 NAME = "shop/app.log"
 SMALL = Rotation(max_bytes=100, backups=50)
@@ -64,6 +66,8 @@ def compress(log_dir: Path) -> int:
 def content(path: Path) -> bytes:
     """As zcat -f shows it, whatever the file is called."""
     data = path.read_bytes()
+    if data.startswith(zstandard.FRAME_HEADER):
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
     return gzip.decompress(data) if data.startswith(MAGIC) else data
 
 
@@ -105,6 +109,49 @@ def test_fewer_backups_than_before_take_effect_with_the_next_rotation(tmp_path: 
         writer.commit(50)
     assert names(tmp_path) == ["app.log.1", "app.log.2.gz", "app.log.3.gz"]
     assert numbers(tmp_path) == list(range(201, 351))
+
+
+def test_a_new_day_seals_every_file_also_the_idle_ones_and_no_line_of_it_is_in_yesterdays(tmp_path: Path) -> None:
+    midnight = (time.time() // DAY + 1) * DAY
+    now = midnight - 10
+    journal = Journal(tmp_path, 0)
+    files = FileStore(tmp_path, journal, Rotation(max_bytes=0, interval=DAY), lambda: now)
+
+    def write(name: str, data: bytes) -> None:
+        files.rotate()
+        files.append(name, data)
+        journal.record(files.sync(), {})
+        os.utime(tmp_path / name, (now, now))
+
+    write("shop/app.log", b"1\n")
+    write("desk/app.log", b"1\n")
+    files.close()
+    files = FileStore(tmp_path, journal, Rotation(max_bytes=0, interval=DAY), lambda: now)
+    write("shop/app.log", b"2\n")
+    now = midnight
+    write("shop/app.log", b"3\n")
+    assert (tmp_path / "shop/app.log.1").read_bytes() == b"1\n2\n"
+    assert (tmp_path / "shop/app.log").read_bytes() == b"3\n"
+    assert [path.name for path in (tmp_path / "desk").iterdir()] == ["app.log.1"]
+    files.close()
+    now += DAY
+    FileStore(tmp_path, journal, Rotation(max_bytes=0, interval=DAY), lambda: now).close()
+    assert not (tmp_path / "shop/app.log").exists()
+    assert (tmp_path / "shop/app.log.1").read_bytes() == b"3\n"
+    journal.close()
+
+
+def test_files_that_were_compressed_in_another_format_move_on_under_their_names(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        writer.commit(50)
+        assert compress_sealed(tmp_path, LATER, min_age=0, packed=format_named("zstd")) == 1
+        writer.commit(50)
+        assert compress(tmp_path) == 1
+        writer.commit(50)
+        (tmp_path / "shop/app.log.3.zst").rename(tmp_path / "shop/app.log.3")  # a crash between two renames
+        assert compress(tmp_path) == 2
+    assert names(tmp_path) == ["app.log.1.gz", "app.log.2.gz", "app.log.3.zst"]
+    assert numbers(tmp_path) == list(range(1, 151))
 
 
 def test_what_only_looks_like_a_generation_is_left_alone(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks import checks
-from tasks.settings import AlertSettings, CacheFolder, RecoverySettings, Settings
+from tasks.settings import AlertSettings, CacheFolder, FileSettings, RecoverySettings, Settings
 
 ONE = "route: {receiver: ops}\nreceivers: [{name: ops, %s}]\n"
 
@@ -43,6 +43,12 @@ def test_a_receiver_that_tells_nobody_is_doubted(told):
     assert checks.mistakes(of) == []
     (doubt,) = checks.doubts(of)
     assert doubt.endswith("receiver 'ops' has no slack_configs and no email_configs: nobody is told")
+
+
+def test_a_total_that_leaves_room_for_no_sealed_file_is_doubted():
+    (doubt,) = checks.doubts(Settings(files=FileSettings(max_total_bytes=70_000_000)))
+    assert doubt.startswith("files.max_total_bytes 70000000 is less than twice files.max_bytes 104857600")
+    assert checks.doubts(Settings(files=FileSettings(max_total_bytes=70_000_000, max_bytes=10_000_000))) == []
 
 
 def test_a_folder_that_may_not_be_emptied_is_a_mistake_and_one_that_is_not_there_yet_is_none(tmp_path):

@@ -11,9 +11,10 @@ from redis import Redis
 
 from logging_core.account import account
 from logging_core.rotation import generations
-from logging_core.stream import Keys, Shard, append
-from tasks import ingest, maintenance, settings
+from logging_core.stream import append
+from tasks import maintenance, settings, writer
 from tasks.settings import FileSettings
+from tests.tasks.writing import run_writer
 
 LONG_AGO = 1_000_000_000  #: Unix seconds
 
@@ -28,9 +29,9 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         changed = settings.load().model_copy(update={"log_dir": tmp_path, "files": files})
         monkeypatch.setattr(settings, "load", lambda: changed)
 
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
     yield configure
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
 
 
 def write(redis: Redis, first: int, count: int) -> None:
@@ -38,16 +39,7 @@ def write(redis: Redis, first: int, count: int) -> None:
     lines = [json.dumps({"level": "ERROR" if n % 10 == 0 else "INFO", "n": n}) for n in range(first, first + count)]
     body = "".join(line + "\n" for line in lines).encode()
     append(redis, "p" * 32, "shop", first=first, count=count, body=body, report={"accepted": first + count - 1})
-    redis.delete(Keys().lease)
-    shard = Shard(redis)
-    assert shard.lease(5)
-    writer = ingest.Writer(shard, settings.load())
-    try:
-        writer.run(0)
-        while entries := shard.read(0.001):
-            writer._write(entries)
-    finally:
-        writer.close()
+    run_writer(redis, settings.load())
 
 
 def numbers(path: Path) -> list[int]:
@@ -117,3 +109,29 @@ def test_a_writer_that_dies_in_a_rotation_loses_and_repeats_nothing(
     assert numbers(tmp_path / "shop/app.log") == list(range(1, 201))
     assert numbers(tmp_path / "shop/errors.log") == list(range(10, 201, 10))
     assert account(redis)[:3] == (200, 200, 0)
+
+
+def test_sealed_files_go_when_a_services_folder_holds_too_much(
+    redis: Redis, tmp_path: Path, configure: Callable[[FileSettings], None]
+) -> None:
+    configure(FileSettings(max_bytes=1000, compress="none", max_total_bytes=6000))
+    for first in range(1, 401, 50):
+        write(redis, first, 50)
+    maintenance.remove()
+    assert sum(each.stat().st_size for each in (tmp_path / "shop").iterdir()) <= 6000
+    found = numbers(tmp_path / "shop/app.log")
+    assert 0 < len(found) < 350
+    assert found == list(range(401 - len(found), 401))
+    configure(FileSettings(max_age=60))
+    age(tmp_path / "shop")
+    maintenance.remove()
+    assert not generations(tmp_path / "shop/app.log")
+
+
+def test_a_day_that_is_over_is_sealed(redis: Redis, tmp_path: Path, configure: Callable[[FileSettings], None]) -> None:
+    configure(FileSettings(daily=True, compress="zstd"))
+    write(redis, 1, 50)
+    age(tmp_path / "shop")
+    write(redis, 51, 10)
+    maintenance.compress()
+    assert {each.name for each in (tmp_path / "shop").glob("app.*")} == {"app.log", "app.log.1.zst"}

@@ -1,10 +1,12 @@
 """What an operator sets is checked as a whole."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from logging_core.rotation import DAY
 from rules.errors import ConfigError
 from tasks import broker, schedule, settings
 from tasks.settings import CacheFolder, RecoverySettings, RedisSettings, ScanSettings, ScanSource, Settings, load
@@ -92,3 +94,36 @@ def test_a_cluster_alone_is_a_mistake_that_names_its_place(
         settings.load.__wrapped__()
     monkeypatch.setenv("TOCSIN__REDIS__BROKER_URL", "redis://h:1/0")
     assert settings.load.__wrapped__().broker_url == "redis://h:1/0"
+
+
+@pytest.mark.parametrize(
+    ("files", "mistake"),
+    [
+        ("compress: bzip2", r"tocsin.yml:2: files.compress: "),
+        ("interval: 0.1", r"tocsin.yml:2: files.interval: "),
+        ("max_age: -1", r"tocsin.yml:2: files.max_age: "),
+        ("max_total_bytes: 0", r"tocsin.yml:2: files.max_total_bytes: "),
+        ("interval: 60\n  daily: true", r"tocsin.yml:\d: files: daily and interval: only one of them"),
+    ],
+)
+def test_a_life_of_files_that_cannot_be_led_is_a_mistake_that_names_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: str, mistake: str
+) -> None:
+    monkeypatch.setenv("TOCSIN_CONFIG", str(tmp_path / "tocsin.yml"))
+    (tmp_path / "tocsin.yml").write_text(f"files:\n  {files}\n")
+    with pytest.raises(ConfigError, match=mistake):
+        settings.load.__wrapped__()
+
+
+def test_zstd_without_its_library_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    monkeypatch.setenv("TOCSIN__FILES__COMPRESS", "zstd")
+    with pytest.raises(ConfigError, match=r"TOCSIN__FILES__COMPRESS: .*pip install 'tocsin\[zstd\]'"):
+        settings.load.__wrapped__()
+
+
+def test_how_long_files_live() -> None:
+    files = settings.FileSettings(daily=True, max_age=7 * DAY, max_total_bytes=70_000_000)
+    assert (files.rotation.interval, files.rotation.max_bytes) == (DAY, 100 * 1024 * 1024)
+    assert (files.retention.max_age, files.retention.max_total_bytes) == (7 * DAY, 70_000_000)
+    assert settings.FileSettings().retention.is_endless

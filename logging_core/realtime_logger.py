@@ -1,0 +1,109 @@
+"""A log of entries, which are dicts, in files of its own: one a day."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from logging import LogRecord
+from pathlib import Path
+from typing import Any
+
+from logging_core.entry import CallSite, Intake
+from logging_core.realtime_writer import AsyncLogWriter
+from logging_core.validation import REALTIME, Schema, Validator
+
+LOGGER = "realtime"  #: the name that each record has
+
+
+class RealtimeLogger:
+    """Takes entries in microseconds, and has `AsyncLogWriter` write them.
+
+    Each becomes one line of JSON in the same form as every other record: `timestamp` with an offset, `level`,
+    `message` (without one, the operation), `error` as `{type, message}`, and its other fields. Once it is made it never
+    raises, and never waits for the disk.
+
+    Args:
+        log_dir, file_prefix, buffer_size, auto_flush_interval, max_retries: as of `AsyncLogWriter`.
+        validate: whether entries that the schema does not allow are refused, and counted.
+        schema: a JSON Schema, or the path of its file, instead of the one in `logging_core/schemas/realtime.json`.
+
+    Raises:
+        ValueError: an argument is out of bounds.
+        ConfigError: the folder or the schema cannot be used.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | Path = "logs/realtime",
+        file_prefix: str = "realtime",
+        buffer_size: int = 1000,
+        auto_flush_interval: float = 5.0,
+        *,
+        validate: bool = True,
+        max_retries: int = 3,
+        schema: Schema = REALTIME,
+    ) -> None:
+        self._intake = Intake(LOGGER, Validator(schema) if validate else None)
+        self._writer = AsyncLogWriter(
+            log_dir,
+            file_prefix,
+            buffer_size=buffer_size,
+            auto_flush_interval=auto_flush_interval,
+            max_retries=max_retries,
+        )
+        self.is_shut_down = False
+
+    def log(self, entry: Mapping[str, Any]) -> bool:
+        """Take an entry; False: it was refused, which is counted."""
+        record = self._intake.record(entry, CallSite.of(sys._getframe(1)))
+        return record is not None and self._writer.accept(record)
+
+    def log_batch(self, entries: Iterable[Mapping[str, Any]]) -> int:
+        """Take entries; how many were taken."""
+        site = CallSite.of(sys._getframe(1))
+        records = (self._intake.record(entry, site) for entry in entries)
+        return sum(record is not None and self._writer.accept(record) for record in records)
+
+    def take(self, record: LogRecord) -> bool:
+        """Take what has been made a record already; whether it was taken."""
+        return self._writer.accept(record)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was taken so far is in the file.
+
+        Args:
+            timeout: seconds; by default two, or none at all while the disk is known to fail.
+
+        Returns:
+            Whether it is.
+        """
+        return self._writer.flush(timeout)
+
+    def get_stats(self) -> dict[str, Any]:
+        """The counts of this process; a forked child counts anew.
+
+        Returns:
+            What `AsyncLogWriter.stats` says, and `invalid`: entries that were refused for what they hold.
+        """
+        counts = self._intake.counts
+        return {**self._writer.stats(), "invalid": counts["invalid"] + counts["error"]}
+
+    def shutdown(self, timeout: float = 2.0) -> None:
+        """Write what is left, for so many seconds at most, and let go of the file; what comes later is refused."""
+        self.is_shut_down = True
+        self._writer.close(timeout)
+
+
+_PROCESS: dict[str, RealtimeLogger] = {}
+
+
+def get_realtime_logger() -> RealtimeLogger:
+    """The process's own, with the defaults; a new one after the last was shut down.
+
+    Raises:
+        ConfigError: its folder cannot be used.
+    """
+    own = _PROCESS.get("own")
+    if own is None:
+        return _PROCESS.setdefault("own", RealtimeLogger())  # of two threads, one's is kept
+    if own.is_shut_down:
+        own = _PROCESS["own"] = RealtimeLogger()
+    return own

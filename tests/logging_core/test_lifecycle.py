@@ -1,0 +1,211 @@
+"""init_logging sets everything up, shutdown_logging takes it down, and a mistake is told before anything is changed."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from logging_core import (
+    ConfigError,
+    UnifiedLoggerFactory,
+    get_logger,
+    init_logging,
+    init_logging_from_config,
+    lifecycle,
+    load_config,
+    settings,
+    shutdown_logging,
+)
+from logging_core.fanout import Fanout
+from tests.waiting import wait_until
+
+DOCUMENTED = {
+    "log_level": "INFO", "log_dir": "logs", "queue_size": 10_000, "max_bytes": 10 * 1024 * 1024, "backup_count": 7,
+    "console_level": "INFO", "file_level": "DEBUG", "enable_ai_handler": True, "ai_max_bytes": 100 * 1024 * 1024,
+    "ai_backup_count": 30,
+}  # fmt: skip
+EXAMPLE = Path(__file__).parents[2] / "examples/logging.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test in a folder of its own, with no variable of ours set and nothing left behind."""
+    for variable in (*settings.VARIABLES, "TOCSIN_SERVICE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    shutdown_logging()
+
+
+def lines(path: str | Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_the_documented_defaults() -> None:
+    chosen, _ = settings.resolve({}, environment={})
+    as_given, _ = settings.resolve(DOCUMENTED, environment={})
+    assert chosen == as_given
+
+
+def test_records_go_to_their_files_and_to_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    factory = init_logging(log_level="DEBUG", log_dir="out", console_level="WARNING")
+    logger = factory.get_logger("shop.api")
+    logger.debug("a detail")
+    logger.info("said by the model", channel="ai_responses")
+    logging.getLogger("third.party").error("went wrong")
+    shutdown_logging()
+    assert [record["message"] for record in lines("out/app.log")] == ["a detail", "said by the model", "went wrong"]
+    assert [record["message"] for record in lines("out/errors.log")] == ["went wrong"]
+    assert [record["message"] for record in lines("out/ai_responses.log")] == ["said by the model"]
+    assert "went wrong" in (shown := capsys.readouterr().err)
+    assert "detail" not in shown
+
+
+def test_shutdown_leaves_the_root_as_it_was_and_may_be_repeated() -> None:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    init_logging(log_level="ERROR")
+    assert lifecycle.is_initialized()
+    assert root.level == logging.ERROR
+    for _ in range(2):
+        shutdown_logging()
+        assert (root.handlers, root.level) == (handlers, level)
+    assert not lifecycle.is_initialized()
+
+
+def test_setting_up_again_takes_the_place_of_the_first() -> None:
+    init_logging(log_dir="first")
+    get_logger("a").info("one")
+    init_logging(log_dir="second")
+    get_logger("a").info("two")
+    shutdown_logging()
+    assert [record["message"] for record in lines("first/app.log")] == ["one"]
+    assert [record["message"] for record in lines("second/app.log")] == ["two"]
+
+
+def test_the_factory_does_the_same() -> None:
+    factory = UnifiedLoggerFactory()
+    factory.initialize(log_level="INFO", log_dir="logs")
+    factory.get_logger("a").info("x")
+    factory.shutdown()
+    assert len(lines("logs/app.log")) == 1
+
+
+def test_variables_win_over_the_file_and_arguments_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("logging.yaml").write_text("log_dir: from_file\nqueue_size: 7\nlog_level: ERROR\nfiles: {daily: true}\n")
+    monkeypatch.setenv("LOG_DIR", "from_variable")
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    init_logging_from_config("logging.yaml", log_level="INFO", console_level="OFF")
+    get_logger("a").info("x")
+    shutdown_logging()
+    assert len(lines("from_variable/app.log")) == 1
+    assert not Path("from_file").exists()
+
+
+@pytest.mark.parametrize("variable", settings.VARIABLES)
+def test_every_variable_counts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"LOG_DIR": "x", "LOG_QUEUE_SIZE": "5", "LOG_DESTINATION": "redis"}
+    value = values.get(variable, "false" if "USE" in variable or "ENABLE" in variable else "ERROR")
+    default, _ = settings.resolve({}, environment={})
+    chosen, _ = settings.resolve({}, environment={variable: value})
+    key = settings.VARIABLES[variable]
+    assert getattr(chosen, key) != getattr(default, key)
+    with pytest.raises(ConfigError, match=f"^{variable}: ") if variable != "LOG_DIR" else pytest.raises(AssertionError):
+        settings.resolve({}, environment={variable: "no such value"})
+        raise AssertionError("any text is a folder")
+
+
+def test_the_example_documents_every_key_and_its_default() -> None:
+    found = yaml.safe_load(EXAMPLE.read_text())
+    assert set(found) == set(settings.KEYS)
+    for section, (_, keys) in settings.SECTIONS.items():
+        assert set(found[section]) == set(keys)
+    as_given, _ = settings.resolve({**found, "redaction": None}, environment={})
+    assert as_given == settings.resolve({}, environment={})[0]
+    assert load_config(EXAMPLE) == found
+
+
+def test_every_mistake_in_a_file_is_told_with_its_line_and_key() -> None:
+    Path("logging.yaml").write_text(
+        "log_level: LOUD\nlog_dri: logs\nfiles:\n  compress: rar\n  daily: maybe\nqueue_size: many\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        init_logging_from_config("logging.yaml")
+    assert str(caught.value).splitlines() == [
+        "logging.yaml:1: log_level: is a level such as INFO or 20, not 'LOUD'",
+        "logging.yaml:2: log_dri: unknown key",
+        "logging.yaml:6: queue_size: is a whole number of at least 1, not 'many'",
+        "logging.yaml:4: files.compress: is one of none, gzip, zstd, not 'rar'",
+        "logging.yaml:5: files.daily: is true or false, not 'maybe'",
+    ]
+    assert not lifecycle.is_initialized()
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config("absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"log_level": "LOUD"}, "log_level: is a level"),
+        ({"max_bytes": -1}, "max_bytes: is a whole number"),
+        ({"destination": "kafka"}, "destination: is one of files, redis"),
+        ({"service": "../etc"}, "service: letters, digits"),
+        ({"redaction": {"unheard": 1}}, "redaction: "),
+        ({"sampling": {"levels": {"DEBUG": 3}}}, "sampling: "),
+        ({"files": {"daily": True, "interval": 60}}, "files: daily and interval"),
+        ({"destination": "redis", "redis": {"url": "http://x"}}, "redis: "),
+        ({"log_dir": "/proc/nowhere"}, "log_dir: "),
+    ],
+)
+def test_a_mistake_names_its_argument_and_changes_nothing(arguments: dict[str, Any], said: str) -> None:
+    handlers = list(logging.getLogger().handlers)
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        init_logging(**arguments)
+    assert logging.getLogger().handlers == handlers
+
+
+def test_through_redis_is_one_option_away(redis: Any, redis_server: str, tmp_path: Path) -> None:
+    init_logging(destination="redis", redis={"url": redis_server, "buffer": "memory"}, service="shop")
+    get_logger("shop.api").info("x", user_id="u")
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, Fanout))
+    assert handler.flush(10)
+    shutdown_logging()
+    assert not (tmp_path / "logs").exists()
+    wait_until(lambda: redis.keys("*stream*"), what="the record in the stream")
+
+
+def test_switched_off_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_UNIFIED_LOGGING", "false")
+    handlers = list(logging.getLogger().handlers)
+    init_logging()
+    assert logging.getLogger().handlers == handlers
+    assert not Path("logs").exists()
+
+
+@pytest.mark.parametrize(("switch", "kind"), [("true", "UnifiedLogger"), ("false", "Logger"), ("", "UnifiedLogger")])
+def test_the_facade_switches(switch: str, kind: str) -> None:
+    program = (
+        "from logging_core import app_logger, api_logger; print(type(app_logger).__name__, type(api_logger).__name__)"
+    )
+    environment = os.environ | {"USE_UNIFIED_LOGGING": switch}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [kind] * 2
+
+
+def test_what_waits_is_written_at_exit() -> None:
+    program = """
+import threading
+from logging_core import get_logger, init_logging
+init_logging(console_level="OFF")
+for number in range(5000):
+    get_logger("a").info("record", number=number)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert [record["number"] for record in lines("logs/app.log")] == list(range(5000))
