@@ -12,9 +12,10 @@ from threading import current_thread
 from types import CodeType
 from typing import Any, NamedTuple
 
+from logging_core.call import Call, CallKey, add_fields
 from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
-from logging_core.record import Call, CallKey, Encoder, add_fields
+from logging_core.record import Encoder
 from logging_core.sanitize import name_of
 from logging_core.validation import Validator
 
