@@ -114,13 +114,17 @@ class LogFile:
             raise UnreadableError(f"{path}: not a regular file")
         self.identity = status.st_dev, status.st_ino
         self.size = status.st_size
-        self.modified = datetime.fromtimestamp(status.st_mtime, UTC)
+        self.modified = datetime.fromtimestamp(status.st_mtime, UTC)  #: as it was opened
         magic = os.pread(self.descriptor, 4, 0)
         self.packing = next((name for first, name in _MAGIC.items() if magic.startswith(first)), "")
 
     def close(self) -> None:
         """Let go of it."""
         os.close(self.descriptor)
+
+    def last_change(self) -> datetime:
+        """When it was last written to, by now."""
+        return datetime.fromtimestamp(os.fstat(self.descriptor).st_mtime, UTC)
 
     def keep_whole_lines(self) -> None:
         """Leave out a last line that is not finished: somebody reads on from here."""
@@ -163,11 +167,15 @@ class LogFile:
             else:
                 rest = block + rest
 
-    def first_line(self) -> bytes:
-        """The first line; of a file that is damaged, nothing."""
+    def first_bytes(self, length: int) -> bytes:
+        """So many bytes of what is in it, or as many as there are; of a file that is damaged, none."""
         with suppress(UnreadableError):
-            return next(self.blocks(), b"").partition(b"\n")[0]
+            return next(self.blocks(), b"")[:length]
         return b""
+
+    def first_line(self) -> bytes:
+        """The first line, or the beginning of one that is very long."""
+        return self.first_bytes(BLOCK).partition(b"\n")[0]
 
     def last_line(self) -> bytes:
         """The last whole line; nothing of a compressed file, or where the line is longer than a block."""

@@ -74,7 +74,9 @@ def open_sources(
     """Open all files as they stand at one moment; what cannot be opened is reported, and the others are read."""
     for last in (*[False] * (_TRIES - 1), True):
         problems: list[str] = []
-        sources = [Source(each, _open(each, problems), Selection(_of(query, each))) for each in list_series()]
+        sources = [
+            Source(each, _open(each, problems), Selection(of_series(query, each.service))) for each in list_series()
+        ]
         if last or all(_is_unmoved(source) for source in sources):
             for problem in problems:
                 report(problem)
@@ -90,9 +92,9 @@ def close(sources: Iterable[Source]) -> None:
             file.close()
 
 
-def _of(query: Query, series: Series) -> Query:
+def of_series(query: Query, service: str | None) -> Query:
     """The folder of a service holds its records alone, whatever they say."""
-    return replace(query, service=None) if series.service is not None else query
+    return replace(query, service=None) if service is not None else query
 
 
 def _open(series: Series, problems: list[str]) -> list[LogFile]:

@@ -1,6 +1,7 @@
 """Where found records go: lines on stdout, and word of what went wrong on stderr."""
 
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class Output:
 
     def show(self, records: Iterable[Found]) -> None:
         """Print records, or count them."""
+        if self.is_full:
+            return
         for found in records:
             self.found = True
             if self._counts is not None:
@@ -59,6 +62,16 @@ class Output:
     def flush(self) -> None:
         """Have all that was printed seen."""
         self._stream.flush()
+
+    def is_abandoned(self) -> bool:
+        """Whether whoever read what we print has gone."""
+        watch = select.poll()
+        watch.register(self._stream, 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+
+    def abandon(self) -> None:
+        """What is not printed yet goes nowhere."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def finish(self) -> None:
         """Print the counts, if records were counted."""
@@ -78,12 +91,18 @@ class Problems:
 
     def __init__(self) -> None:
         self.told: set[str] = set()
+        self._noted: set[str] = set()
 
     def tell(self, problem: str) -> None:
         """Tell of one."""
-        if problem not in self.told:
-            self.told.add(problem)
-            typer.echo(problem, err=True)
+        self.told.add(problem)
+        self.note(problem)
+
+    def note(self, text: str) -> None:
+        """Say what is no failure, but good to know."""
+        if text not in self._noted:
+            self._noted.add(text)
+            typer.echo(text, err=True)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The command `tocsin logs`: stored records and those that come, filtered, shown or counted."""
 
-import os
 import resource
-import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,10 +11,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from logging_core.connection import connect, shown
 from logging_core.errors import ConfigError
+from logging_core.live import LiveStream
 from logging_core.log_files import Series, UnreadableError
 from rules.conditions import Condition
-from rules.log_query import LEVELS, Query
+from rules.log_follow import Follower
+from rules.log_query import LEVELS, Found, Query
 from rules.log_search import Search, Source, close, open_sources, stored
 from rules.moment import parse_moment
 from tasks import settings
@@ -27,6 +29,8 @@ EPILOG = (
     "Exit codes: 0 records were found, 1 none were, 2 bad use or a file that cannot be read, 130 Ctrl-C. "
     "Colours are for terminals, and not with NO_COLOR."
 )
+
+PAUSE = 0.1  #: seconds between two looks at files that are followed
 
 _T = TypeVar("_T")
 
@@ -80,9 +84,13 @@ def command(  # each option of the command is an argument here
         ("--until", until is not None, "--follow", follow),
     )
     output = Output(as_json=as_json, counts=counts, limit=limit)
-    run = Run(query, tuple(paths or ()), output, tail=tail, follow=follow)
+    run = Run(query, tuple(paths or ()), output, tail=tail)
     with _quiet_end(output):
-        run.stored()
+        _raise_file_limit()
+        if follow:
+            run.follow()
+        else:
+            run.stored()
         output.finish()
     raise typer.Exit(BAD if run.problems.told else FOUND if output.found else NOTHING)
 
@@ -90,36 +98,62 @@ def command(  # each option of the command is an argument here
 class Run:
     """One run of the command."""
 
-    def __init__(
-        self, query: Query, paths: tuple[Path, ...], output: Output, *, tail: int | None, follow: bool
-    ) -> None:
+    def __init__(self, query: Query, paths: tuple[Path, ...], output: Output, *, tail: int | None) -> None:
         self._query = query
         self._paths = paths
         self._output = output
         self._tail = tail
-        self._follow = follow
+        self._live = False
         self.problems = Problems()
 
     def stored(self) -> None:
-        """What the files have."""
-        _raise_file_limit()
+        """Show what the files have."""
         sources = open_sources(self._series, self._query, self.problems.tell)
         try:
-            self._search(sources)
+            self._output.show(self._search(sources))
         finally:
             close(sources)
         self._tell_foreign(sources)
 
-    def _search(self, sources: list[Source]) -> None:
-        files = [file for source in sources for file in source.files]
-        with progress(sum(file.size for file in files), counting=self._output.is_counting) as told:
+    def follow(self) -> None:
+        """Show what the files have, then what comes."""
+        self._live = True
+        stream = None if self._paths else self._stream()
+        sources = open_sources(self._series, self._query, self.problems.tell)
+        for source in sources:
+            if source.files:
+                source.files[-1].keep_whole_lines()
+        follower = Follower(sources, self._query, self._series, self.problems.tell)
+        try:
+            self._output.show(map(follower.noted, self._search(sources)))
+            while not self._output.is_full and not self._output.is_abandoned():
+                self._output.flush()
+                if stream:
+                    batches = stream.take(PAUSE)
+                else:
+                    time.sleep(PAUSE)
+                    batches = []
+                self._output.show(follower.added())
+                self._output.show(follower.waiting(batches))
+        finally:
+            follower.close()
+            self._tell_foreign(sources)
+
+    def _stream(self) -> LiveStream:
+        url = settings.load().redis_url
+        away = f"Redis at {shown(url)} does not answer: only the files are followed"
+        return LiveStream(partial(connect, url, connect_timeout=2, timeout=5), lambda: self.problems.note(away))
+
+    def _search(self, sources: list[Source]) -> Iterator[Found]:
+        total = sum(file.size for source in sources for file in source.files)
+        with progress(total, counting=self._output.is_counting) as told:
             search = Search(sources, self._query, self.problems.tell, told)
             if self._tail is not None:
-                self._output.show(search.last(self._tail))
+                yield from search.last(self._tail)
             elif self._output.is_counting and not self._output.is_limited:
-                self._output.show(search.in_any_order())
+                yield from search.in_any_order()
             else:
-                self._output.show(search.in_order())
+                yield from search.in_order()
 
     def _series(self) -> list[Series]:
         """The series that are read, as they are named now.
@@ -130,7 +164,7 @@ class Run:
         for path in self._paths or (settings.load().log_dir,):
             try:
                 if path.is_dir() or not self._paths:
-                    found += stored(path, self._query, live=self._follow, ours=not self._paths)
+                    found += stored(path, self._query, live=self._live, ours=not self._paths)
                 else:
                     found.append(Series(path.name, path.parent, None, (path,)))
             except UnreadableError as error:
@@ -169,9 +203,13 @@ def _quiet_end(output: Output) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in the buffer goes nowhere
+        output.abandon()
         raise typer.Exit(FOUND) from None
     except KeyboardInterrupt:
+        try:
+            output.flush()
+        except BrokenPipeError:
+            output.abandon()
         raise typer.Exit(STOPPED) from None
     except ConfigError as error:
         typer.echo(error, err=True)
