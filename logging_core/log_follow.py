@@ -105,6 +105,7 @@ class _FileTail:
         self._recent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)  # (where it begins, hash) of lines
         self._again: Counter[int] = Counter()  # hashes of lines that were cut away, and may come twice
         if offset and not file.packing:
+            self._head = self.head()[:offset]
             begin = max(0, offset - BLOCK)
             self._remember(os.pread(file.descriptor, offset - begin, begin), begin)
 
