@@ -22,7 +22,7 @@ class Follower:
         list_series: Callable[[], list[Series]],
         report: Callable[[str], object],
     ) -> None:
-        """Take over sources that were read to the ends that their files had then."""
+        """Go on where the search in these sources ends; their newest files are ours from now on."""
         self._query = query
         self._list_series = list_series
         self._report = report
@@ -30,8 +30,6 @@ class Follower:
         self._in_stream = Selection(of_series(query, "any"))
         self._followed: dict[tuple[str, str], tuple[SeriesTail, Selection]] = {}
         for source in sources:
-            for file in source.files[:-1]:
-                file.close()
             current = source.files[-1] if source.files else None
             self._followed[_key(source.series)] = (SeriesTail(source.series, current), source.selection)
         self._looked = time.monotonic()

@@ -126,6 +126,8 @@ class Run:
         follower = Follower(sources, self._query, self._series, self.problems.tell)
         try:
             self._output.show(map(follower.noted, self._search(sources)))
+            for file in (file for source in sources for file in source.files[:-1]):
+                file.close()
             while not self._output.is_full and not self._output.is_abandoned():
                 self._output.flush()
                 if stream:

@@ -12,7 +12,19 @@ from rules.conditions import Condition
 from rules.log_query import LEVELS, Query, Selection
 
 BEGIN = datetime(2026, 2, 19, tzinfo=UTC)
-TEXTS = ["order placed", 'a "quoted" ERROR', "back\\slash", "größe/ü", "\x1b[31mred", "", "shop", "500", "true", "null", "a\nb"]
+TEXTS = [
+    "order placed",
+    'a "quoted" ERROR',
+    "back\\slash",
+    "größe/ü",
+    "\x1b[31mred",
+    "",
+    "shop",
+    "500",
+    "true",
+    "null",
+    "a\nb",
+]
 NAMES = ["shop", "shop.api", "shopping", "größe", 'a"b', "urllib3"]
 
 
@@ -40,7 +52,9 @@ records = st.fixed_dictionaries(
         "trace_id": st.sampled_from(["abc-123", "größe", "abc-1234"]),
         "message": st.sampled_from(TEXTS),
         "status_code": values,
-        "error": st.fixed_dictionaries({}, optional={"type": st.sampled_from(["KeyError", "ValueError"]), "code": values}),
+        "error": st.fixed_dictionaries(
+            {}, optional={"type": st.sampled_from(["KeyError", "ValueError"]), "code": values}
+        ),
         "error.type": st.sampled_from(["KeyError"]),
     },
 )
