@@ -8,7 +8,7 @@ query means the same for lines of any other form.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -77,11 +77,7 @@ class Selection:
         self._is_dated = bool(query.since or query.until)
         self._levels: dict[bytes, bool] = {}  # a level as our lines have it -> whether it may answer
         self._needles = _needles(query)
-        self._equal = {
-            name: value
-            for name, value in (("service", query.service), ("channel", query.channel), ("trace_id", query.trace))
-            if value is not None
-        }
+        self._checks = tuple(_checks(query, self._least))
         self.foreign = 0
 
     def of(self, block: bytes) -> Iterator[Found]:
@@ -96,8 +92,12 @@ class Selection:
         if fields is None:
             self.foreign += bool(line.strip())
             return None
+        if not all(check(fields) for check in self._checks):
+            return None
         when = moment_of(fields)
-        return Found(when, line, fields) if self._accepts(when, fields) else None
+        if self._is_dated and not (when and self._since <= when <= self._until):
+            return None
+        return Found(when, line, fields)
 
     def _candidates(self, block: bytes) -> Iterator[bytes]:
         if any(needle not in block for needle in self._needles):
@@ -119,19 +119,20 @@ class Selection:
             self._levels[level] = may
         return may
 
-    def _accepts(self, when: str, fields: dict[str, Any]) -> bool:
-        query = self._query
-        if self._is_dated and not (when and self._since <= when <= self._until):
-            return False
-        if self._least and rank(fields.get("level")) < self._least:
-            return False
-        if any(fields.get(name) != value for name, value in self._equal.items()):
-            return False
-        if query.logger is not None and not _is_below(fields.get("logger"), query.logger):
-            return False
-        if not all(condition.holds(fields) for condition in query.where):
-            return False
-        return query.text is None or _has_text(fields, query.text)
+
+def _checks(query: Query, least: int) -> Iterator[Callable[[dict[str, Any]], bool]]:
+    """What a record is asked, all but its time."""
+    for name, wanted in (("service", query.service), ("channel", query.channel), ("trace_id", query.trace)):
+        if wanted is not None:
+            yield lambda fields, name=name, wanted=wanted: fields.get(name) == wanted  # type: ignore[misc]
+    if least:
+        yield lambda fields: rank(fields.get("level")) >= least
+    if (parent := query.logger) is not None:
+        yield lambda fields: _is_below(fields.get("logger"), parent)
+    for condition in query.where:
+        yield condition.holds
+    if (text := query.text) is not None:
+        yield lambda fields: _has_text(fields, text)
 
 
 def decode(line: bytes) -> dict[str, Any] | None:

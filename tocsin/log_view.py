@@ -26,7 +26,7 @@ _COLOURS = ((LEVELS["CRITICAL"], "1;31"), (LEVELS["ERROR"], "31"), (LEVELS["WARN
 
 def printable(text: str) -> str:
     """A text that a terminal shows and does not obey."""
-    return _UNSAFE.sub(_escaped, text)
+    return text if text.isprintable() else _UNSAFE.sub(_escaped, text)
 
 
 def shown(found: Found, *, colour: bool) -> str:
