@@ -20,8 +20,6 @@ from typing import Any, NamedTuple
 
 from isal import isal_zlib
 
-from logging_core.compression import GZIP
-
 BLOCK = 1 << 20  #: bytes
 PACKED = 1 << 16  #: bytes that are unpacked in one go
 MAX_PIECE = 1 << 24  #: bytes; a longer line, which is no record of anybody's, comes in pieces
@@ -31,6 +29,7 @@ _NAME = re.compile(
     r"(?:[-._](?P<generation>\d[\d_.-]*?))?(?:\.(?:gz|zst))?"
 )
 _OF_A_SHARD = re.compile(r"(?P<base>.+)-[1-9]\d?")
+_GZIP = 31  # what zlib calls a window of 32 KiB with gzip's header and trailer
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -226,7 +225,7 @@ class LogFile:
     def _unpacker(self) -> tuple[Callable[[], Any], Any]:
         """What begins to unpack, and what that raises when the file is damaged."""
         if self.packing == "gzip":
-            return lambda: isal_zlib.decompressobj(wbits=GZIP), isal_zlib.error
+            return lambda: isal_zlib.decompressobj(wbits=_GZIP), isal_zlib.error
         try:
             import zstandard
         except ImportError:

@@ -56,6 +56,7 @@ def test_only_a_terminal_sees_colours():
         ("a\nb\r\tc", "a\\nb\\r\\tc"),
         ("\u202egnp.exe\u2066", "\\u202egnp.exe\\u2066"),
         ("a\u2028b\x85", "a\\u2028b\\x85"),
+        ("\U000e0041", "\\U000e0041"),
         ("größe 日本 🔔", "größe 日本 🔔"),
     ],
 )
