@@ -18,8 +18,12 @@ from rules.log_query import LEVELS, Found, rank
 _PLACED = frozenset({"timestamp", "level", "logger", "message", "service", "error"})
 _QUIET = frozenset({"module", "function", "line", "thread", "process"})
 _BARE = re.compile(r"[^\s\"'=\\{}\[\]]+")
-#: Control characters of ASCII and Latin-1, separators of lines, overrides of direction, marks unseen, halves of surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]")
+#: Control characters of ASCII and Latin-1, separators of lines, overrides of direction, halves of surrogates, and marks
+#: that are not seen.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _COLOURS = ((LEVELS["CRITICAL"], "1;31"), (LEVELS["ERROR"], "31"), (LEVELS["WARNING"], "33"), (LEVELS["INFO"], "32"))
 
@@ -79,5 +83,4 @@ def _value(value: Any) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     character = found[0]
-    code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}")
+    return _SHORT.get(character) or character.encode("unicode_escape").decode()
