@@ -40,5 +40,5 @@ class Fanout(LineHandler):
         super().close()
 
     def stats(self) -> dict[str, Any]:
-        """The counts of each, by its class's name."""
-        return {type(output).__name__: output.stats() for output in self.outputs}
+        """The counts of each, by the name of its class, or of its sink's."""
+        return {type(getattr(output, "sink", output)).__name__: output.stats() for output in self.outputs}

@@ -112,6 +112,7 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
+    handler.tell_repeated(at_once=True)
     _mark(handler, installed=False)
     handler.close()
     if "logging_core.resources" in sys.modules:
@@ -166,7 +167,7 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
         if chosen.resources is not None:
             import_module("logging_core.resources")  # psutil is an extra
     with mistakes.at("sampling"):
-        sampler = Sampler(Sampling(**chosen.sampling)) if chosen.sampling else None
+        sampler = Sampler(Sampling.from_mapping(chosen.sampling)) if chosen.sampling else None
     if not mistakes:
         outputs = _outputs(chosen, encoder, mistakes)
     if mistakes:
@@ -202,6 +203,10 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
             sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
             least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
             outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+    if chosen.export:
+        from logging_core.export.settings import handlers  # which brings requests
+
+        outputs += handlers(chosen.export, encoder, lambda place, said: mistakes.add(("export", *place), said))
     return outputs
 
 

@@ -44,6 +44,21 @@ def setup_tracing(
     _instrument_sqlalchemy(_engines_of(app) if engine is None else [engine])
 
 
+class JaegerExporter(OTLPSpanExporter):
+    """In the place of the exporter of this name that is no longer released: Jaeger takes OTLP, on a port of its own.
+
+    Args:
+        agent_host_name: where Jaeger is.
+        agent_port: of the old protocol; not used.
+        collector_port: of OTLP over HTTP.
+    """
+
+    def __init__(
+        self, agent_host_name: str = "localhost", agent_port: int = 6831, *, collector_port: int = 4318
+    ) -> None:
+        super().__init__(endpoint=f"http://{agent_host_name}:{collector_port}/v1/traces")
+
+
 def current_span() -> Mapping[str, str] | None:
     """The ids of the span we are in, as hex digits; None outside of any."""
     span = trace.get_current_span().get_span_context()
@@ -87,7 +102,7 @@ def _instrument_sqlalchemy(engines: list[Any]) -> None:
     """Statements of these engines and of all that will be; the first call decides."""
     instrumentor = _instrumentor("sqlalchemy", "SQLAlchemyInstrumentor")
     if instrumentor is not None and not instrumentor.is_instrumented_by_opentelemetry:
-        # Unchecked, since the versions that it says it is for lag behind SQLAlchemy's: 2.1 is not among them, and works.
+        # Unchecked: the versions that it says it is for lag behind SQLAlchemy's. 2.1 is not among them, and works.
         engines = [getattr(engine, "sync_engine", engine) for engine in engines]
         instrumentor.instrument(skip_dep_check=True, engines=engines)
 

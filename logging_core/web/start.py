@@ -5,13 +5,22 @@ import logging
 import sys
 from typing import Any
 
-from logging_core.lifecycle import init_logging, is_initialized
+from logging_core.lifecycle import init_logging
+from logging_core.line_handler import LineHandler
 
 
 def start_logging(**options: Any) -> None:
-    """Initialise logging with these options of `init_logging`, unless the application has done so."""
-    if not is_initialized():
+    """Initialise logging with these options of `init_logging`, unless the application has done so.
+
+    Who has hung a handler of ours on a logger, by hand or by `dictConfig`, has done so too: each record is kept once.
+    """
+    if not _has_handler():
         init_logging(**options)
+
+
+def _has_handler() -> bool:
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    return any(isinstance(handler, LineHandler) for each in loggers for handler in getattr(each, "handlers", ()))
 
 
 def quieten_sqlalchemy() -> None:
