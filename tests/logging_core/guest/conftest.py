@@ -87,7 +87,7 @@ class Guest:
         """What has arrived: in the file; or in the stream, with what dead processes have left for the living to ship."""
         if self.destination == "files":
             path = self.folder / "logs" / "app.log"
-            return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+            return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
         with connect(self.url, connect_timeout=2, timeout=5) as client:
             place = SpillPlace(spill_root(self.url), MAX_BYTES, MAX_AGE)
             ship_orphans(client, spool_root(self.url), place)
