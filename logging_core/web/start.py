@@ -21,9 +21,10 @@ def start_logging(**options: Any) -> None:
 
 def _has_handler() -> bool:
     """One of ours for the records of all, or one to Redis; a component's own file (async_logging.py) is none."""
-    loggers = logging.getLogger().manager.loggerDict.values()
-    to_redis = any(isinstance(each, RedisStreamHandler) for logger in loggers for each in getattr(logger, "handlers", ()))
-    return to_redis or any(isinstance(each, LineHandler) for each in logging.getLogger().handlers)
+    root = logging.getLogger()
+    handlers = [each for logger in root.manager.loggerDict.values() for each in getattr(logger, "handlers", ())]
+    to_redis = any(isinstance(each, RedisStreamHandler) for each in handlers)
+    return to_redis or any(isinstance(each, LineHandler) for each in root.handlers)
 
 
 def quieten_sqlalchemy() -> None:
