@@ -5,8 +5,8 @@
     urlpatterns = [path("metrics", logging_core.web.django.metrics), ...]
     handler500 = "logging_core.web.django.server_error"               # errors as JSON
 
-Options are the keys of the setting `TOCSIN`: see django_settings.py. Logging begins by `init_logging` unless the setting
-`LOGGING`, or the project itself, has hung a handler of ours on a logger.
+Options are the keys of the setting `TOCSIN`: see django_settings.py. Logging begins by `init_logging` unless the
+setting `LOGGING`, or the project itself, has hung a handler of ours on a logger.
 """
 
 import logging
@@ -89,7 +89,7 @@ def setup_logging() -> Project:
     return _project
 
 
-class TocsinConfig(AppConfig):
+class TocsinConfig(AppConfig):  # type: ignore[misc]  # Django ships no types
     """Sets logging up when Django does, for whatever runs without middleware."""
 
     name = "logging_core.web.django"
@@ -137,13 +137,14 @@ class RequestLogging:
             self._count: Callable[..., None] | None = None  # who asks for `metrics` is told what to install
         else:
             self._count = count_request
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """As Django calls a middleware."""
         exchange = self._begin(request)
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._answer(exchange)
         with LoggingContext(**exchange.fields):
             try:

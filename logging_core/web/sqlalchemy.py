@@ -87,6 +87,4 @@ class SlowQueries:
         if seconds * 1000 <= self.threshold_ms:
             return
         execution.__dict__[_STARTED] = None  # who else watches this engine, or all of them, makes no second record
-        log_slow_query(
-            self.logger, statement, parameters, seconds, show_parameters=self.show_parameters, **fields
-        )
+        log_slow_query(self.logger, statement, parameters, seconds, show_parameters=self.show_parameters, **fields)

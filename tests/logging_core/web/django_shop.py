@@ -11,7 +11,7 @@ from logging_core.web.django import metrics, server_error
 logger = logging.getLogger("shop.orders")
 
 
-class OutOfStock(Exception):
+class OutOfStockError(Exception):
     pass
 
 
@@ -65,7 +65,7 @@ def broken_stream(request):
 
 
 def fail(request, how):
-    raise {"value": ValueError("secret of the house"), "quiet": OutOfStock("none left"), "http": Http404()}[how]
+    raise {"value": ValueError("secret of the house"), "quiet": OutOfStockError("none left"), "http": Http404()}[how]
 
 
 async def fail_async(request):
@@ -76,7 +76,7 @@ def slow(request):
     from django.db import connection
 
     with connection.cursor() as cursor:
-        connection.connection.create_function("nap", 1, lambda seconds: time.sleep(seconds))
+        connection.connection.create_function("nap", 1, time.sleep)
         cursor.execute("select nap(%s), %s", [0.05, "hunter2"])
     return HttpResponse()
 

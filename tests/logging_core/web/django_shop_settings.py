@@ -2,7 +2,7 @@
 
 import os
 
-SECRET_KEY = "only for tests"  # noqa: S105
+SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["127.0.0.1"]
 USE_TZ = True
 ROOT_URLCONF = "tests.logging_core.web.django_shop"
@@ -26,7 +26,7 @@ EMAIL_FILE_PATH = os.environ["SHOP_LOG"] + ".mail"
 TOCSIN = {
     "name": "shop",
     "slow_query_ms": 20,
-    "quiet_exceptions": ["tests.logging_core.web.django_shop.OutOfStock"],
+    "quiet_exceptions": ["tests.logging_core.web.django_shop.OutOfStockError"],
     "resource_interval": None,
 }
 LOGGING = {
