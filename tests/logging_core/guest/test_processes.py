@@ -91,7 +91,9 @@ def work(number):
     logging.getLogger("guest").info(f"plain {number}")
     return number
 """
-SPAWNED = WORK + """
+SPAWNED = (
+    WORK
+    + """
 begin()
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -110,6 +112,7 @@ def main(method):
 if __name__ == "__main__":
     main(sys.argv[1])
 """
+)
 
 
 @pytest.mark.parametrize("buffer", ["spool", "memory"])
@@ -139,7 +142,17 @@ def application(environ, start_response):
 def test_gunicorn(guest: Guest, options: tuple[str, ...], tmp_path: Path) -> None:
     port = free_port()
     guest.file("guest_app.py", APPLICATION)
-    command = [sys.executable, "-m", "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", *options, "guest_app:application"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-w",
+        "2",
+        "-b",
+        f"127.0.0.1:{port}",
+        *options,
+        "guest_app:application",
+    ]
     with subprocess.Popen(command, cwd=tmp_path, env=guest.environment, stderr=subprocess.PIPE, text=True) as server:
         workers = set()
         try:
