@@ -28,7 +28,7 @@ WANTED = (
 CLOCK = "tocsin:{0}:shard"
 #: What connecting, sending and receiving import; a thread that does so beside a fork needs it to be there already.
 #: redis.* by us; the encodings for getaddrinfo; email for redis, which asks for its own version.
-MODULES = ("redis.backoff", "redis.retry", "redis.sentinel", "logging_core.cluster", "encodings.idna", "email.parser")
+_MODULES = ("redis.backoff", "redis.retry", "redis.sentinel", "logging_core.cluster", "encodings.idna", "email.parser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,35 @@ def connect(url: str, *, connect_timeout: float, timeout: float) -> "redis.Redis
         master = sentinel.master_for(address.master, db=int(address.database), **address.credentials, **options)
         return cast("redis.Redis", master)
     return redis.Redis.from_url(url, **options)
+
+
+def connect_to_ship(url: str, *, connect_timeout: float, timeout: float) -> "redis.Redis":
+    """A client that can do what shipping records takes; to a plain server that is a `Wire`, which costs less to have.
+
+    Raises:
+        ValueError: the URL is none of ours.
+    """
+    if not _is_plain(url):
+        return connect(url, connect_timeout=connect_timeout, timeout=timeout)
+    from logging_core.wire import Wire
+
+    return cast("redis.Redis", Wire(Address.of(url), connect_timeout=connect_timeout, timeout=timeout))
+
+
+def modules_to_ship(url: str) -> tuple[str, ...]:
+    """What `connect_to_ship`, and the client that it gives, import."""
+    return ("logging_core.wire", "encodings.idna") if _is_plain(url) else _MODULES
+
+
+def _is_plain(url: str) -> bool:
+    """One server, without TLS and without options that only redis-py knows."""
+    parts = urlsplit(url)
+    return parts.scheme in ("redis", "unix") and not parse_qs(parts.query).keys() - {"db"}
+
+
+def is_answer(error: Exception, kind: str = "ResponseError") -> bool:
+    """Whether a server has answered with an error of this kind, by redis-py's name for it, whatever the client is."""
+    return any(each.__name__ == kind for each in type(error).__mro__)
 
 
 def clock(client: "redis.Redis", key: str = CLOCK) -> float:

@@ -80,7 +80,6 @@ class RedisStreamHandler(LineHandler):
         call_site: bool = True,
         level: int | str = logging.NOTSET,
     ) -> None:
-        _import_what_the_shipper_needs()
         if buffer not in ("spool", "memory"):
             raise ValueError(f"buffer is 'spool' or 'memory', not {buffer!r}")
         if max_bytes < 2 * 1024 * 1024:
@@ -92,6 +91,7 @@ class RedisStreamHandler(LineHandler):
         self._redis_url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
         self._kind = buffer
         self._root = spool_root(self._redis_url, spool_dir)
+        _import_what_the_shipper_needs(self._redis_url)
         self._limits = (max_bytes, max_records)
         self._policy = Policy(overflow, block_timeout)
         self._offers = self._policy.asks
@@ -213,12 +213,12 @@ class RedisStreamHandler(LineHandler):
         self.errors = Counter()
 
 
-def _import_what_the_shipper_needs() -> None:
+def _import_what_the_shipper_needs(redis_url: str) -> None:
     """Before there is a thread: a module that one imports at the moment of a fork stays locked in the child for ever.
 
     And while the interpreter shuts down, nothing can be imported any more.
     """
-    for module in connection.MODULES:
+    for module in connection.modules_to_ship(redis_url):
         importlib.import_module(module)
 
 

@@ -18,7 +18,7 @@ from logging_core import stream
 from logging_core.adoption import orphans
 from logging_core.buffer import Batch, Buffer, Source
 from logging_core.complaints import complain
-from logging_core.connection import connect, shown
+from logging_core.connection import connect_to_ship, shown
 from logging_core.gap import coded
 from logging_core.spill import SpillPlace
 from logging_core.threads import begun
@@ -242,7 +242,7 @@ class Shipper:
                 if not self.failing:
                     complain(f"log records wait for {shown(self._url)}: {type(error).__name__}: {error}")
                 busy, self.failing = False, True
-                self._client = None
+                self._disconnect()
                 pause = min(pause * 2, 1.0)
                 try:
                     self._bide(pause * random.uniform(0.5, 1.0))
@@ -312,10 +312,16 @@ class Shipper:
 
     def _connected(self) -> "redis.Redis":
         if self._client is None:
-            client = connect(self._url, connect_timeout=1, timeout=5)
+            client = connect_to_ship(self._url, connect_timeout=1, timeout=5)
             self._budget = stream.budget(client)
             self._client = client
         return self._client
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            with suppress(Exception):  # it is gone already
+                self._client.close()
+            self._client = None
 
     def _finish(self) -> None:
         feed = self.feed
@@ -328,8 +334,7 @@ class Shipper:
             pass
         for each in (feed, *self._adopted):
             each.source.close(each.committed)
-        if self._client is not None:
-            self._client.close()
+        self._disconnect()
 
 
 def ship_orphans(client: "redis.Redis", root: Path, spill: SpillPlace | None = None) -> int:

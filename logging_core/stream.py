@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
-from logging_core.connection import info
+from logging_core.connection import info, is_answer
 
 if TYPE_CHECKING:  # 70 ms that an application need not pay when it imports us
     import redis
@@ -104,12 +104,12 @@ def coded(changes: Sequence[Change], first: int, shard: int = 0) -> tuple[list[s
 
 def run_script(client: "redis.Redis", name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
     """Run a script of this package by its digest, loading it where the server does not know it."""
-    import redis.exceptions
-
     text, digest = _script(name)
     try:
         return client.evalsha(digest, len(keys), *keys, *args)
-    except redis.exceptions.NoScriptError:
+    except Exception as error:
+        if not is_answer(error, "NoScriptError"):
+            raise
         return client.eval(text, len(keys), *keys, *args)
 
 
@@ -185,11 +185,12 @@ def append(
 
 def budget(client: "redis.Redis") -> int:
     """Bytes of bodies that may wait in each stream: all together half of the `maxmemory` of a server that holds one."""
-    import redis.exceptions
-
     try:
         limit = int(info(client, "memory", Keys().stream).get("maxmemory", 0))
-    except redis.exceptions.ResponseError:  # a user who may not ask
+    except Exception as error:
+        if not is_answer(error):
+            raise
+        # a user who may not ask
         limit = 0
     return limit // 2 // len(shards(client)) or DEFAULT_BUDGET
 

@@ -84,7 +84,7 @@ class Guest:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """What has arrived: in the file; or in the stream, with what dead processes have left for the living to ship."""
+        """What has arrived: in the file; or in the stream, with what dead processes have left to the living."""
         if self.destination == "files":
             path = self.folder / "logs" / "app.log"
             return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []

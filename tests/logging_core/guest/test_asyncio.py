@@ -60,7 +60,11 @@ def test_the_loop_goes_on_while_what_is_behind_logging_stands_still(guest: Guest
         guest.settings["redis"]["url"] = f"redis://127.0.0.1:{free_port()}/0"
         stand_still = ""
     else:
-        stand_still = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+        stand_still = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+"""
     done = guest.run(LAG + FLOOD + f"""
 begin(queue_size=2000)
 {stand_still}

@@ -21,7 +21,8 @@ def log(parts):
     get_logger("guest.standard").info("hostile", stacklevel=1, **{n: v for n, v in fields.items() if n != "stacklevel"})
     get_logger("guest.bound").bind(**fields).error("hostile")
     get_logger("guest.message").warning(given.get("msg"), given.get("args"))
-    with logging_core.LoggingContext(None, None, **{n: v for n, v in fields.items() if n not in ("trace_id", "span_id", "self")}):
+    bound = {n: v for n, v in fields.items() if n not in ("trace_id", "span_id", "self")}
+    with logging_core.LoggingContext(None, None, **bound):
         get_logger("guest.context").info("hostile")
     logging.getLogger("guest.plain").handle(parts.record("known"))
 """

@@ -14,7 +14,8 @@ early = get_logger("guest.early")
 get_logger("guest").info("before")
 early.info("early before")
 import logging.config
-logging.config.dictConfig({{"version": 1, "disable_existing_loggers": {disable}, "loggers": {{"other": {{"level": "INFO"}}}}}})
+loggers = {{"other": {{"level": "INFO"}}}}
+logging.config.dictConfig({{"version": 1, "disable_existing_loggers": {disable}, "loggers": loggers}})
 early.info("early after")
 logging.getLogger("guest.early").info("early after")
 get_logger("guest.late").info("late")
@@ -131,7 +132,6 @@ def test_pytests_caplog_works(tmp_path: object) -> None:
     with open(path, "w") as file:  # noqa: PTH123
         file.write(CAPLOG)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", path]
-    done = subprocess.run(
-        command, cwd=str(tmp_path), env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
-    )  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=str(tmp_path), env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
