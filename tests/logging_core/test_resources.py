@@ -14,6 +14,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture(autouse=True)
 def _stopped():
+    stop_resource_sampler()  # an application of another test may have begun
     yield
     stop_resource_sampler()
 
@@ -77,6 +78,7 @@ def test_a_handler_that_fails_does_not_end_the_sampling(monkeypatch):
 def test_a_forked_process_samples_itself():
     program = """
 import logging, os, sys, time
+from logging_core import resources
 class Tell(logging.Handler):
     def emit(self, record):
         os.write(1, b"%d\\n" % os.getpid())
