@@ -148,7 +148,8 @@ def _structlog(stack: ExitStack, *, call_site: bool) -> Any:
         structlog.processors.JSONRenderer(serializer=orjson.dumps),
     ]
     wrapper = structlog.make_filtering_bound_logger(logging.INFO)
-    bytes_logger = structlog.BytesLogger(stack.enter_context(Path(folder, "app.log").open("ab")))
+    file = Path(folder, "app.log").open("ab")  # noqa: SIM115  # the stack closes it
+    bytes_logger = structlog.BytesLogger(stack.enter_context(file))
     return structlog.wrap_logger(bytes_logger, processors=processors, wrapper_class=wrapper).bind()
 
 

@@ -36,7 +36,8 @@ from benchmarks.contenders import LINE, Stdlib
 from benchmarks.redis_server import free_port, server
 from logging_core import RedisStreamHandler
 from logging_core.record import Encoder
-from logging_core.stream import Shard, append
+from logging_core.shard import Shard
+from logging_core.stream import append
 
 PATIENCE = 120.0  #: seconds for everything to be written
 BATCH = 500  #: records of an entry that the writer alone is given
@@ -151,7 +152,7 @@ def writer_alone(records: int) -> dict[str, float]:
     """Fill a stream, then run the Writer in this process."""
     with server() as url, tempfile.TemporaryDirectory() as folder:
         os.environ |= _environment(url, Path(folder))
-        from tasks import ingest, settings
+        from tasks import settings, writer
 
         client = redis.Redis.from_url(url, protocol=2)
         for first in range(1, records, BATCH):
@@ -159,11 +160,11 @@ def writer_alone(records: int) -> dict[str, float]:
             append(client, "b" * 32, "bench", first=first, count=BATCH, body=lines, budget=2**40)
         shard = Shard(client)
         shard.lease(PATIENCE)
-        writer = ingest.Writer(shard, settings.load())
+        run = writer.Writer(shard, settings.load())
         start, cpu = time.perf_counter(), time.process_time()
-        writer.run_through()
+        run.run_through()
         took, cpu_took = time.perf_counter() - start, time.process_time() - cpu
-        writer.close()
+        run.close()
         return {"per_second": records / took, "per_cpu_second": records / cpu_took}
 
 

@@ -32,10 +32,13 @@ class Fanout(LineHandler):
 
     def close(self) -> None:
         """Close them all."""
+        if self.installed:
+            self.flush()
+            return
         for output in self.outputs:
             output.close()
         super().close()
 
     def stats(self) -> dict[str, Any]:
-        """The counts of each, by its class's name."""
-        return {type(output).__name__: output.stats() for output in self.outputs}
+        """The counts of each, by the name of its class, or of its sink's."""
+        return {type(getattr(output, "sink", output)).__name__: output.stats() for output in self.outputs}

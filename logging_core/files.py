@@ -16,6 +16,9 @@ from logging_core.rotation import Rotation, moving, seal
 
 _logger = logging.getLogger(__name__)
 
+#: Descriptors that are kept from one commit to the next: a process may often have no more than 1024.
+MAX_OPEN = 256
+
 
 @dataclass(slots=True)
 class _OpenFile:
@@ -93,6 +96,8 @@ class FileStore:
     def rotate(self) -> None:
         """At a commit point: seal what is due. The next append begins a new file.
 
+        Where a great many files are open, they are let go of: the next append opens its own again.
+
         Raises:
             OSError: of the journal; other trouble is logged, and the file goes on growing.
         """
@@ -101,6 +106,8 @@ class FileStore:
             grown = self._rotation.max_bytes and file.size >= max(self._rotation.max_bytes, file.patience)
             if grown and self._journal.files[name] == file.extent and not self._seal(name):
                 file.patience = file.size + self._rotation.max_bytes // 16
+        if len(self._open) > MAX_OPEN:
+            self.close()
 
     def close(self) -> None:
         """Let go of the files."""

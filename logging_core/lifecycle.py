@@ -112,6 +112,8 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
+    handler.tell_repeated(at_once=True)
+    _mark(handler, installed=False)
     handler.close()
     if "logging_core.resources" in sys.modules:
         sys.modules["logging_core.resources"].stop_resource_sampler()
@@ -136,12 +138,18 @@ def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
         if handler is not None:
             root = logging.getLogger()
             _installed = handler, root.level
+            _mark(handler, installed=True)
             root.setLevel(chosen.log_level)
             root.addHandler(handler)
             if chosen.resources is not None:
                 resources = import_module("logging_core.resources")
                 resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
     return UnifiedLoggerFactory()
+
+
+def _mark(handler: LineHandler, *, installed: bool) -> None:
+    for each in (handler, *(handler.outputs if isinstance(handler, Fanout) else ())):
+        each.installed = installed
 
 
 def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
@@ -159,7 +167,7 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
         if chosen.resources is not None:
             import_module("logging_core.resources")  # psutil is an extra
     with mistakes.at("sampling"):
-        sampler = Sampler(Sampling(**chosen.sampling)) if chosen.sampling else None
+        sampler = Sampler(Sampling.from_mapping(chosen.sampling)) if chosen.sampling else None
     if not mistakes:
         outputs = _outputs(chosen, encoder, mistakes)
     if mistakes:
@@ -195,6 +203,10 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
             sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
             least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
             outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+    if chosen.export:
+        from logging_core.export.settings import handlers  # which brings requests
+
+        outputs += handlers(chosen.export, encoder, lambda place, said: mistakes.add(("export", *place), said))
     return outputs
 
 
@@ -236,4 +248,24 @@ def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
     return Redactor(**options)
 
 
-atexit.register(shutdown_logging)
+class _LastWords(logging.Handler):
+    """Made when the interpreter begins to end: `logging`'s own exit function closes it.
+
+    That one runs behind all that were registered since `logging` was imported, so what those log is kept, too.
+    """
+
+    def close(self) -> None:
+        shutdown_logging()
+        super().close()
+
+
+_last_words: list[_LastWords] = []
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # a thread that is not here may have held it
+
+
+atexit.register(lambda: _last_words.append(_LastWords()))
+os.register_at_fork(after_in_child=_after_fork)

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from threading import get_ident
 from typing import Any
 
+from logging_core import context
+from logging_core.call import CallKey
 from logging_core.complaints import complain
-from logging_core.record import CallKey, Encoder
+from logging_core.record import Encoder
 from logging_core.sampling import Sampler
 
 
@@ -27,6 +29,9 @@ class LineHandler(logging.Handler):
         self.encoder = encoder
         self.sampler = sampler
         self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
+        #: By `init_logging`: `close` flushes until it is not. `logging.config` closes all handlers there are, and leaves
+        #: those of the root logger where they are.
+        self.installed = False
         self.errors: Counter[str] = Counter()
 
     def put(self, line: bytes, level: int) -> None:
@@ -52,7 +57,9 @@ class LineHandler(logging.Handler):
         try:
             if record.thread in self.own_threads:
                 return
-            if self.sampler is None or self._is_kept(record.levelno, record.name, record.msg, record.__dict__):
+            if self.sampler is None or self._is_kept(
+                self.sampler, record.levelno, record.name, record.msg, record.__dict__
+            ):
                 self.put(self.encoder.encode(record), record.levelno)
         except Exception as error:  # noqa: BLE001  # the application must never notice
             self.count_error(error)
@@ -62,17 +69,17 @@ class LineHandler(logging.Handler):
         try:
             if self.own_threads and get_ident() in self.own_threads:
                 return
-            if self.sampler is None or self._is_kept(call[0], call[1], message, fields):
+            if self.sampler is None or self._is_kept(self.sampler, call[0], call[1], message, fields):
                 self.put(self.encoder.encode_call(call, message, args, fields), call[0])
         except Exception as error:  # noqa: BLE001  # as above
             self.count_error(error)
 
-    def tell_repeated(self) -> None:
-        """Put one record for all those of each kind that sampling has held back as repetitions, where it is time."""
-        for each in self.sampler.due() if self.sampler is not None else ():
-            record = logging.LogRecord(each.logger, each.level, "", 0, each.text, (), None)
-            record.repeated = each.times
-            self.put(self.encoder.encode(record), each.level)
+    def tell_repeated(self, *, at_once: bool = False) -> None:
+        """Put one record for all those that sampling has held back as repetitions of one message, where it is time."""
+        for each in self.sampler.due(at_once=at_once) if self.sampler is not None else ():
+            record = logging.LogRecord(each.logger, each.levelno, "", 0, each.message, (), None)
+            record.repeated = each.repeated
+            self.put(self.encoder.encode(record), each.levelno)
 
     def count_error(self, error: Exception) -> None:
         """Count a record that was lost in here, and say so once."""
@@ -84,7 +91,8 @@ class LineHandler(logging.Handler):
         """The counts of this process."""
         raise NotImplementedError
 
-    def _is_kept(self, level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
+    def _is_kept(self, sampler: Sampler, level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
         self.tell_repeated()
-        text = message if isinstance(message, str) else ""
-        return self.sampler is None or self.sampler.keep(level, logger, text, fields)
+        link = context.current.get()
+        known = fields if link is None or sampler.key in fields else link.fields
+        return sampler.keep(level, logger, message, known)

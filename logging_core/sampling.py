@@ -4,10 +4,8 @@ What is dropped is counted by the rule that dropped it. Repetitions past the lim
 """
 
 import logging
-import os
 import random
 import time
-import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +14,8 @@ from threading import RLock
 from typing import Any, Self
 from uuid import UUID
 from zlib import crc32
+
+from logging_core.forks import renew_in_child
 
 _MAX_TEMPLATES, _MAX_TEMPLATE = 1000, 500  #: messages watched at a time; characters of one that tell it from others
 _MAX_RATES = 4096  #: (level, logger) remembered
@@ -67,10 +67,10 @@ class Sampling:
             if not isinstance(rates, Mapping):
                 raise ValueError(f"sampling.{name}: names with their shares, not {rates!r}")
             for each, rate in rates.items():
-                if not isinstance(each, str) or (name == "levels" and each not in known):
-                    raise ValueError(
-                        f"sampling.{name}.{each}: no such level" if name == "levels" else f"{name}.{each!r}"
-                    )
+                if name == "levels" and each not in known:
+                    raise ValueError(f"sampling.levels.{each}: no such level")
+                if not isinstance(each, str) or not each:
+                    raise ValueError(f"sampling.{name}: {each!r} is no logger's name")
                 if not _is_number(rate) or not 0 <= rate <= 1:
                     raise ValueError(f"sampling.{name}.{each}: a number from 0 to 1, not {rate!r}")
         if self.key is not None and (not isinstance(self.key, str) or not self.key):
@@ -85,15 +85,10 @@ class Sampling:
         Raises:
             ValueError: an unknown key or a bad value, by its key.
         """
+        _check_keys(cls, settings, "sampling")
         duplicates = settings.get("duplicates")
-        for known, given, path in ((cls, settings, "sampling"), (Duplicates, duplicates, "sampling.duplicates")):
-            names = {each.name for each in fields(known)}
-            if given is not None and not isinstance(given, Mapping):
-                raise ValueError(f"{path}: keys ({', '.join(sorted(names))}), not {given!r}")
-            for key in given or ():
-                if key not in names:
-                    raise ValueError(f"{path}.{key}: unknown key")
         if duplicates is not None:
+            _check_keys(Duplicates, duplicates, "sampling.duplicates")
             for key in ("limit", "per"):
                 if key not in duplicates:
                     raise ValueError(f"sampling.duplicates.{key}: missing")
@@ -130,11 +125,11 @@ class Sampler:
         levels = logging.getLevelNamesMapping()
         self._levels = {levels[name]: (float(rate), f"level:{name}") for name, rate in settings.levels.items()}
         self._loggers = {name: (float(rate), f"logger:{name}") for name, rate in settings.loggers.items()}
-        self._key, self._duplicates = settings.key, settings.duplicates
+        self.key, self._duplicates = settings.key, settings.duplicates
         self._now, self._random = now, random
         self._rates: dict[tuple[int, str], tuple[float, str] | None] = {}
         self._begin()
-        _samplers.add(self)
+        renew_in_child(self._begin)
 
     def _begin(self) -> None:
         """Nothing was seen yet; also in a child, whose parent's lock another thread may have held."""
@@ -146,7 +141,7 @@ class Sampler:
         self._next_end = inf
 
     def keep(self, levelno: int, logger_name: str, message_template: object, fields: Mapping[str, Any]) -> bool:
-        """Whether to keep a record. `fields` are its own and the context's; a message that is no text is not watched."""
+        """Whether to keep a record. `fields`: its own, or the context's; a message that is no text is not watched."""
         site = (levelno, logger_name)
         try:
             rule = self._rates[site]
@@ -154,7 +149,7 @@ class Sampler:
             rule = self._find_rate(site)
         if rule is not None:
             rate, name = rule
-            value = fields.get(self._key) if self._key is not None else None
+            value = fields.get(self.key) if self.key is not None else None
             if (share_of(value) if isinstance(value, _IDS) else self._random()) >= rate:
                 with self._lock:
                     self.sampled[name] += 1
@@ -216,6 +211,15 @@ class Sampler:
             self.unreported += window.dropped
 
 
+def _check_keys(kind: Any, given: Any, path: str) -> None:
+    names = sorted(each.name for each in fields(kind))
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{path}: keys ({', '.join(names)}), not {given!r}")
+    for key in given:
+        if key not in names:
+            raise ValueError(f"{path}.{key}: unknown key")
+
+
 def share_of(value: str | int | UUID) -> float:
     """Where an id stands between 0 and 1: the same in every process, on every machine."""
     return crc32(str(value).encode("utf-8", "surrogatepass")) / 2**32
@@ -223,14 +227,3 @@ def share_of(value: str | int | UUID) -> float:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
-_samplers: weakref.WeakSet[Sampler] = weakref.WeakSet()
-
-
-def _begin_in_child() -> None:
-    for sampler in list(_samplers):
-        sampler._begin()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)

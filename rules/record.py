@@ -1,6 +1,7 @@
 """A record as the workers see it: the decoded half of what `logging_core.record` encoded."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,22 @@ class Record(msgspec.Struct, gc=False):
     message: str = ""
     service: str = ""
     error: ErrorInfo | None = None
+    # Fields that an application sets as it likes: whoever looks at one looks at its type first.
+    channel: Any = None
+    alert: Any = True
+    event: Any = None
+
+
+class EventRecord(Record, gc=False):
+    """A record of one of the events that are counted: see event_series.py. All its own fields may be of any type."""
+
+    method: Any = None
+    endpoint: Any = None
+    status_code: Any = None
+    duration_ms: Any = None
+    provider: Any = None
+    model: Any = None
+    status: Any = None
 
 
 def whole_second(timestamp: str) -> str:

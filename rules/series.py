@@ -26,6 +26,7 @@ from logging_core.stream import Change, shard_key, shards
 from rules.forgetting import forget
 from rules.matcher import Labels, Matcher, MatchOp, quoted
 from rules.promql.values import NAME, Run, Sample
+from rules.record import seconds
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -52,9 +53,14 @@ def series_labels(text: str) -> dict[str, str]:
     return {NAME: selector.name} | {each.name: each.value for each in selector.matchers.matchers}
 
 
-def growth(increments: Mapping[tuple[str, int], int]) -> list[Change]:
+def counted_at(timestamp: str, now: float) -> float:
+    """Unix seconds at which a record counts: its own, within [now - HISTORY, now]."""
+    return min(max(seconds(timestamp, now), now - HISTORY), now)
+
+
+def growth(increments: Mapping[tuple[str, int], float]) -> list[Change]:
     """The changes that count (series, Unix second) -> increment."""
-    totals: defaultdict[str, int] = defaultdict(int)
+    totals: defaultdict[str, float] = defaultdict(int)
     born: dict[str, int] = {}
     grown: dict[str, int] = {}
     for (series, second), increment in increments.items():

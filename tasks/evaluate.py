@@ -77,6 +77,14 @@ def wake_for(redis: Redis, changes: Iterable[Change]) -> None:
         wake(redis)
 
 
+def try_to_wake_for(changes: Iterable[Change]) -> None:
+    """The same once a commit is done: no mistake in a rule, and no broker that is away, undoes it."""
+    try:
+        wake_for(wiring.redis_client(), changes)
+    except Exception as error:  # noqa: BLE001
+        logger.warning("nobody was woken to evaluate: %s", error)
+
+
 @app.task(name="tasks.evaluate.evaluate", ignore_result=True)
 def evaluate() -> None:
     """Evaluates all rules, again and again while a commit asks for it, within a budget; then a successor goes on."""

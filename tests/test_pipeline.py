@@ -16,6 +16,9 @@ import pytest
 
 from logging_core import RedisStreamHandler
 from logging_core.account import account
+from logging_core.stream import shard_key
+from rules.error_groups import ErrorGroups
+from rules.series import TOTAL
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -136,6 +139,55 @@ def test_a_first_error_of_its_kind_reaches_slack_and_the_mailbox_with_its_eviden
     wait_until(lambda: [mail for mail in stack.mail.mails if "LookupError" in str(mail)], what="the mail")
     handler.close()
     logger.removeHandler(handler)
+
+
+def test_an_error_that_shall_raise_no_alert_tells_nobody_and_another_does(stack: Stack) -> None:
+    handler = RedisStreamHandler(stack.redis_url, "quiet")
+    logger = logging.Logger("quiet")  # noqa: LOG001  # of this test alone
+    logger.addHandler(handler)
+    for number in range(20):
+        try:
+            raise ConnectionAbortedError("a visitor went away")
+        except ConnectionAbortedError:
+            logger.exception("no answer was read", extra={"alert": False, "number": number})
+    assert handler.flush(30, written=True)
+    try:
+        raise InterruptedError("the boiler is out")
+    except InterruptedError:
+        logger.exception("nobody heats")
+    wait_until(lambda: posts(stack, "InterruptedError"), what="the POST to Slack")
+    time.sleep(2)  # both would be told within a second: a rule on errors is looked at with each commit
+    assert posts(stack, "ConnectionAbortedError") == []
+    assert [mail for mail in stack.mail.mails if "ConnectionAbortedError" in str(mail)] == []
+    (group,) = [each for each in ErrorGroups(stack.redis).top(1000) if each.error_type == "ConnectionAbortedError"]
+    assert group.count == 20
+    errors = (stack.log_dir / "quiet/errors.log").read_text().splitlines()
+    assert [json.loads(line)["error"]["type"] for line in errors].count("ConnectionAbortedError") == 20
+    handler.close()
+
+
+def posts(stack: Stack, text: str) -> list[object]:
+    assert stack.slack
+    return [post for post in stack.slack.posts if text in json.dumps(post.body)]
+
+
+def test_records_of_a_channel_are_in_its_file_and_requests_in_series(stack: Stack) -> None:
+    handler = RedisStreamHandler(stack.redis_url, "channelled")
+    logger = logging.Logger("shop.access")  # noqa: LOG001  # of this test alone
+    logger.addHandler(handler)
+    said = {"channel": "access", "event": "api_access", "method": "GET", "endpoint": "order"}
+    for status in (200, 200, 404):
+        logger.info("API access", extra=said | {"status_code": status, "duration_ms": 30, "path": "/order/4711"})
+    logger.info("no request", extra={"channel": "../errors"})
+    assert handler.flush(30, written=True)
+    handler.close()
+    records = [json.loads(line) for line in (stack.log_dir / "channelled/access.log").read_text().splitlines()]
+    assert [record["status_code"] for record in records] == [200, 200, 404]
+    assert sorted(path.name for path in (stack.log_dir / "channelled").iterdir()) == ["access.log", "app.log"]
+    labels = 'endpoint="order",method="GET",service="channelled"'
+    totals = {text.decode(): float(total) for text, total in stack.redis.hgetall(shard_key(0, TOTAL)).items()}
+    assert totals[f'http_requests_total{{{labels},status="200"}}'] == 2
+    assert totals[f"http_request_duration_seconds_count{{{labels}}}"] == 3
 
 
 def test_a_full_disk_in_a_log_is_recognised_and_the_cache_folder_is_cleaned(stack: Stack) -> None:

@@ -5,7 +5,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from logging_core.account import Account, account, retire
-from logging_core.stream import GROUP, Change, Keys, LeaseLostError, Shard, append
+from logging_core.shard import GROUP, LeaseLostError, Shard
+from logging_core.stream import Change, Keys, append
 from tests.servers import memory_limit
 
 ON_EVERY_REDIS = True  # see tests/conftest.py

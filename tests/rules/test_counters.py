@@ -5,7 +5,8 @@ import pytest
 from redis import Redis
 
 from logging_core.stream import Change, shard_key
-from rules.counters import MAX_GROUPS, MAX_LOGGERS, MAX_SERVICES, Bounds, Place, count_records, count_scanned
+from rules.bounds import LIMITS, MAX_SERVICES, Bounds
+from rules.counters import Place, count_records, count_scanned
 from rules.error_groups import NOWHERE, ErrorGroups
 from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
@@ -85,6 +86,26 @@ def test_errors_are_the_records_of_level_error_and_above(level: str, errors: int
     assert sum(change.key == TOTAL and change.field.startswith("log_errors_total") for change in changes) == errors
 
 
+def test_an_error_that_shall_raise_no_alert_is_in_its_group_and_in_no_series_that_rules_on_errors_read(
+    redis: Redis, commit: Commit
+) -> None:
+    commit(count([record("no order 1", level="ERROR"), record("no order 2", level="ERROR", alert=False)]))
+    (group,) = ErrorGroups(redis).top(5)
+    assert group.count == 2
+    labels = f'{{error_type="ERROR",group="{group.id}",service="shop"}}'
+    assert totals(redis) == {
+        'log_records_total{level="ERROR",logger="api",service="shop"}': 2,
+        f"log_errors_total{labels}": 1,
+        f"log_quiet_errors_total{labels}": 1,
+    }
+
+
+@pytest.mark.parametrize("alert", [True, None, 0, "", "false", [], {}])
+def test_only_false_keeps_an_error_quiet(alert: object) -> None:
+    changes = count([record(level="ERROR", alert=alert)])
+    assert sum(change.key == TOTAL and change.field.startswith("log_errors_total") for change in changes) == 1
+
+
 def test_a_level_that_nobody_knows_counts_as_other(redis: Redis, commit: Commit) -> None:
     commit(count([record(level="CHATTY")]))
     assert totals(redis) == {'log_records_total{level="other",logger="api",service="shop"}': 1}
@@ -92,7 +113,7 @@ def test_a_level_that_nobody_knows_counts_as_other(redis: Redis, commit: Commit)
 
 def test_further_services_and_loggers_become_other(redis: Redis, commit: Commit) -> None:
     batch = [record(service=f"s{n}") for n in range(MAX_SERVICES + 3)]
-    batch += [record(service="s0", logger=f"l{n}") for n in range(MAX_LOGGERS + 3)]
+    batch += [record(service="s0", logger=f"l{n}") for n in range(LIMITS["logger"] + 3)]
     commit(count(batch))
     counted = totals(redis)
     assert counted['log_records_total{level="INFO",logger="api",service="other"}'] == 3
@@ -100,7 +121,7 @@ def test_further_services_and_loggers_become_other(redis: Redis, commit: Commit)
 
 
 def test_further_groups_become_the_services_overflow(redis: Redis, commit: Commit) -> None:
-    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS + 3)]
+    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(LIMITS["group"] + 3)]
     commit(count(batch))
     group = ErrorGroups(redis).get(overflow("shop").id)
     assert group
@@ -112,11 +133,11 @@ def test_bounds_know_what_redis_knows(redis: Redis, commit: Commit) -> None:
     bounds = Bounds.load(redis)
     assert bounds.service("s7") == "s7"
     assert bounds.service("new") == "other"
-    assert bounds.logger("s7", "api") == "api"
+    assert bounds.value("logger", "s7", "api") == "api"
 
 
 def test_what_is_forgotten_makes_room_for_new_groups(redis: Redis, commit: Commit) -> None:
-    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(MAX_GROUPS)]
+    batch = [record("e", level="ERROR", error=ErrorInfo(type=f"E{n}")) for n in range(LIMITS["group"])]
     commit(count(batch))
     new = fingerprint(record("on fire", level="CRITICAL")[0])
     assert Bounds.load(redis).group(new, "shop") == overflow("shop")

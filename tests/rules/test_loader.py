@@ -107,12 +107,13 @@ def test_a_rule_may_look_back_as_far_as_the_history(tmp_path: Path) -> None:
 
 
 OF_DELIVERY = ["LogDiskFull", "WriterStalled", "RecordsRefused", "RecordsDropped", "RecordsMissing", "RecordsLost"]
+OF_REQUESTS = ["HighErrorRate", "HighErrorRatio", "AICallFailure"]
 OF_RECORDS = ["HighErrorRate", "NewErrorGroup", "ServiceSilent", "KnownFailure"]
 
 
 def test_of_no_files_the_shipped_rules_are_loaded() -> None:
     names = [rule.name for group in load_rules() for rule in group.rules]
-    assert names == OF_DELIVERY + OF_RECORDS
+    assert names == OF_DELIVERY + OF_REQUESTS + OF_RECORDS
 
 
 def test_the_demos_rules_are_the_shipped_ones_of_records_with_windows_of_seconds() -> None:

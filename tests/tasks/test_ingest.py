@@ -19,14 +19,16 @@ from logging_core.account import account
 from logging_core.files import FileStore
 from logging_core.journal import Journal, evict, exclusive, place
 from logging_core.overflow import Policy
+from logging_core.shard import Shard
 from logging_core.shipper import ship_orphans
 from logging_core.spool import SpoolBuffer, spool_root
-from logging_core.stream import Keys, Shard, append, shard_key
+from logging_core.stream import Keys, append, shard_key
 from rules import delivery
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError
 from rules.series import TOTAL
-from tasks import evaluate, ingest, maintenance, settings
+from tasks import evaluate, ingest, maintenance, settings, stalls, writer
+from tests.tasks.writing import run_writer
 
 QUICK = settings.IngestSettings(budget=1.2)
 
@@ -39,9 +41,9 @@ class Crash(BaseException):
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[settings.Settings]:
     changed = settings.load().model_copy(update={"log_dir": tmp_path})
     monkeypatch.setattr(settings, "load", lambda: changed)
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
     yield changed
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
 
 
 def line(number: int, level: str = "INFO", **fields: Any) -> bytes:
@@ -63,20 +65,6 @@ def send(redis: Redis, first: int, count: int, *, jump: bool = False, level: str
         report={"accepted": first + count - 1},
     )
     assert reply.status == "ok"
-
-
-def run_writer(redis: Redis, configured: settings.Settings) -> None:
-    """One run until the stream is empty, by a holder that dies without giving anything up."""
-    redis.delete(Keys().lease)  # as if it had run out
-    shard = Shard(redis)
-    assert shard.lease(5)
-    writer = ingest.Writer(shard, configured)
-    try:
-        writer.run(0)
-        while entries := shard.read(0.001):
-            writer._write(entries)
-    finally:
-        writer.close()
 
 
 def numbers(log_dir: Path, name: str = "shop/app.log") -> list[int]:
@@ -150,7 +138,7 @@ def test_a_redis_that_came_back_older_repeats_nothing_in_the_files_and_counts_ag
     send(redis, 1, 10)
     run_writer(redis, configured)
     redis.flushall()  # the oldest it can be
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
     send(redis, 1, 4)  # sent again, cut differently
     send(redis, 5, 10)
     run_writer(redis, configured)
@@ -161,15 +149,15 @@ def test_a_redis_that_came_back_older_repeats_nothing_in_the_files_and_counts_ag
 def test_an_hour_later_the_bounds_are_loaded_anew(
     redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = ingest.wiring.now()
+    now = writer.wiring.now()
     send(redis, 1, 1)
     run_writer(redis, configured)
-    first = ingest._bounds(int(now // 3600))
-    monkeypatch.setattr(ingest.wiring, "now", lambda: now + 3600)
+    first = writer._bounds(int(now // 3600))
+    monkeypatch.setattr(writer.wiring, "now", lambda: now + 3600)
     send(redis, 2, 1)
     run_writer(redis, configured)
-    assert ingest._bounds(int(now // 3600) + 1) is not first
-    assert ingest._bounds.cache_info().misses == 2
+    assert writer._bounds(int(now // 3600) + 1) is not first
+    assert writer._bounds.cache_info().misses == 2
 
 
 def test_what_is_truly_missing_is_counted_and_what_is_in_the_files_is_not(
@@ -317,7 +305,7 @@ def test_a_redis_that_came_back_older_is_told_again_what_was_dropped(
     send(redis, 21, 10, jump=True, gaps="11-20:drop_oldest")
     run_writer(redis, configured)
     redis.flushall()
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
     send(redis, 25, 10, jump=True, gaps="11-20:drop_oldest")  # 21 to 24 are no longer held, and in the files
     run_writer(redis, configured)
     found = account(redis)
@@ -399,7 +387,7 @@ def test_a_writer_that_stands_still_is_evicted_once_its_lease_ran_out(
         ingest.ingest.run()
         assert stopped.poll() is None  # as long as the lease holds, it is left alone
         redis.delete(Keys().lease)
-        ingest._stalled_at = float("-inf")
+        stalls._counted_at = float("-inf")
         ingest.ingest.run()
         assert stopped.wait(10) == -signal.SIGKILL
     assert delivery.stalls(redis) == {"hung": 1}
@@ -413,7 +401,7 @@ def test_a_disk_that_refuses_is_counted_and_asks_for_an_evaluation(
     def refuse(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(ingest, "_stalled_at", float("-inf"))
+    monkeypatch.setattr(stalls, "_counted_at", float("-inf"))
     monkeypatch.setattr(FileStore, "append", refuse)
     send(redis, 1, 10)
     assert ingest._write_for(Shard(redis), configured.model_copy(update={"ingest": QUICK}))
@@ -425,8 +413,8 @@ def test_a_disk_that_refuses_is_counted_and_asks_for_an_evaluation(
 def test_a_batch_whose_way_to_the_disk_took_seconds_is_counted(
     redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "_stalled_at", float("-inf"))
-    monkeypatch.setattr(ingest, "_SLOW", 0.0)
+    monkeypatch.setattr(stalls, "_counted_at", float("-inf"))
+    monkeypatch.setattr(writer, "_SLOW", 0.0)
     send(redis, 1, 10)
     run_writer(redis, configured)
     assert delivery.stalls(redis) == {"slow": 1}

@@ -11,9 +11,10 @@ from redis import Redis
 
 from logging_core.account import account
 from logging_core.rotation import generations
-from logging_core.stream import Keys, Shard, append
-from tasks import ingest, maintenance, settings
+from logging_core.stream import append
+from tasks import maintenance, settings, writer
 from tasks.settings import FileSettings
+from tests.tasks.writing import run_writer
 
 LONG_AGO = 1_000_000_000  #: Unix seconds
 
@@ -28,9 +29,9 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         changed = settings.load().model_copy(update={"log_dir": tmp_path, "files": files})
         monkeypatch.setattr(settings, "load", lambda: changed)
 
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
     yield configure
-    ingest._bounds.cache_clear()
+    writer._bounds.cache_clear()
 
 
 def write(redis: Redis, first: int, count: int) -> None:
@@ -38,16 +39,7 @@ def write(redis: Redis, first: int, count: int) -> None:
     lines = [json.dumps({"level": "ERROR" if n % 10 == 0 else "INFO", "n": n}) for n in range(first, first + count)]
     body = "".join(line + "\n" for line in lines).encode()
     append(redis, "p" * 32, "shop", first=first, count=count, body=body, report={"accepted": first + count - 1})
-    redis.delete(Keys().lease)
-    shard = Shard(redis)
-    assert shard.lease(5)
-    writer = ingest.Writer(shard, settings.load())
-    try:
-        writer.run(0)
-        while entries := shard.read(0.001):
-            writer._write(entries)
-    finally:
-        writer.close()
+    run_writer(redis, settings.load())
 
 
 def numbers(path: Path) -> list[int]:

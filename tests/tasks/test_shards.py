@@ -16,9 +16,10 @@ from redis import Redis
 
 from logging_core.account import account, retire
 from logging_core.journal import place
+from logging_core.shard import Shard
 from logging_core.shipper import ship_orphans
 from logging_core.spool import spool_root
-from logging_core.stream import Keys, Shard, append, choose_shard, open_shards, shard_key, shards
+from logging_core.stream import Keys, append, choose_shard, open_shards, shard_key, shards
 from rules.error_groups import ErrorGroups
 from rules.series import SeriesReader
 from tasks import ingest, settings, wiring

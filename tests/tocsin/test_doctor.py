@@ -346,7 +346,7 @@ def test_a_worker_without_canaries(told, redis):
 
 LEASER = """\
 import os, sys, redis
-from logging_core.stream import Shard
+from logging_core.shard import Shard
 assert Shard(redis.Redis.from_url(sys.argv[1], protocol=2)).lease(30)
 print(os.getpid(), flush=True)
 sys.stdin.read()

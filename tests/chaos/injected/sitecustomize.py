@@ -74,7 +74,7 @@ def _frozen(sync: Callable[..., Any]) -> Callable[..., Any]:
 def _in_writer() -> None:
     from logging_core import files, rotation
     from logging_core.journal import Journal
-    from logging_core.stream import Shard
+    from logging_core.shard import Shard
 
     store = files.FileStore
     changes: list[tuple[Any, str, Callable[..., Any]]] = [
