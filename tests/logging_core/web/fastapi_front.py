@@ -1,6 +1,5 @@
 """A small application on FastAPI that hands its work to the one on Celery."""
 
-
 from fastapi import FastAPI
 
 from logging_core.web import setup_logging
