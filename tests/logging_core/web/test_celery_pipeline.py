@@ -25,7 +25,11 @@ def start(redis_server: str, tmp_path: Path) -> Iterator[Callable[[str], subproc
     workers: list[subprocess.Popen[bytes]] = []
 
     def _start(destination: str) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"LOG_DESTINATION": destination, "LOG_DIR": str(tmp_path), "LOG_CONSOLE_LEVEL": "OFF"}
+        environment = os.environ | {
+            "LOG_DESTINATION": destination,
+            "LOG_DIR": str(tmp_path),
+            "LOG_CONSOLE_LEVEL": "OFF",
+        }
         workers.append(subprocess.Popen([*COMMAND, "-c", "2"], env=environment))
         return workers[-1]
 
