@@ -1,4 +1,4 @@
-"""A worker whose logging nobody has set up but `setup_logging(app)`: from its child processes to files, and to Redis."""
+"""A worker that nobody but `setup_logging(app)` has set up: from its child processes to files, and to Redis."""
 
 import json
 import os
