@@ -160,6 +160,9 @@ class BackgroundHandler(LineHandler):
 
     def close(self, timeout: float = DRAIN) -> None:
         """Write what is left, for so many seconds at most, and close the sink; what comes later is refused."""
+        if self.installed:
+            self.flush()
+            return
         with self._lock:
             first, self._closed = not self._closed, True
             self._stop_by = self._stop_by or time.monotonic() + timeout
@@ -226,8 +229,17 @@ class BackgroundHandler(LineHandler):
     # -- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Hand batches over until the handler is closed and the queue empty, or its time over."""
         self.own_threads.add(threading.get_ident())
+        try:
+            self._work()
+            self._finish()
+        finally:
+            # Killed by what is no `Exception` (as by `gevent.killall`), it is begun again by the next record.
+            self.own_threads.discard(threading.get_ident())
+            self._thread, self._resting = None, True
+
+    def _work(self) -> None:
+        """Hand batches over until the handler is closed and the queue empty, or its time over."""
         pause, batch = FIRST_PAUSE, list[Line]()
         while True:
             batch = batch or self._next()
@@ -243,7 +255,6 @@ class BackgroundHandler(LineHandler):
                 break
             else:
                 pause = min(pause * 2, LAST_PAUSE)
-        self._finish()
 
     def _next(self) -> list[Line]:
         """What waited longest; it stays in the queue. By index, since somebody may append meanwhile."""
@@ -305,4 +316,3 @@ class BackgroundHandler(LineHandler):
             self.sink.close()
         except Exception as error:  # noqa: BLE001  # there is nobody left to whom it would matter
             complain(f"closing where log records go: {type(error).__name__}: {error}")
-        self.own_threads.discard(threading.get_ident())

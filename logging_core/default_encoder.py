@@ -1,14 +1,14 @@
-"""How the records of this program are written where `init_logging` has no say: by the handlers that stand alone."""
+"""How the records of this program are written by handlers that stand alone, where `init_logging` has no say."""
 
-import os
-import sys
-from pathlib import Path
-
+from logging_core.handlers import service_name
 from logging_core.record import Encoder
-from logging_core.stream import SERVICE_NAME
+from logging_core.redaction import default_redactor
 
 
 def default_encoder() -> Encoder:
-    """For the service that `TOCSIN_SERVICE` names, else the running program."""
-    name = os.environ.get("TOCSIN_SERVICE") or Path(sys.argv[0] if sys.argv else "").stem
-    return Encoder(name if SERVICE_NAME.fullmatch(name) else "app")
+    """For the service that `TOCSIN_SERVICE` names, else the running program; secrets are hidden.
+
+    Raises:
+        ValueError: `TOCSIN_SERVICE` could not be the name of a folder.
+    """
+    return Encoder(service_name(), redactor=default_redactor())

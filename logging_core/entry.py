@@ -1,4 +1,4 @@
-"""A dict that describes what happened becomes a `logging.LogRecord`, so that it goes the way of all records.
+"""A dict that describes what happened, as a call of a logger: so it is encoded, and hidden in, as every record is.
 
 `timestamp`, `level`, `message` and `error` become the record's own; the rest are its fields.
 """
@@ -8,60 +8,76 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from types import FrameType
+from threading import current_thread
+from types import CodeType
 from typing import Any, NamedTuple
 
+from logging_core.call import Call, CallKey, add_fields
 from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
+from logging_core.record import Encoder
 from logging_core.sanitize import name_of
 from logging_core.validation import Validator
 
-#: What no field can be as an attribute of a record: its own parts, and what formatters leave on it.
-_RESERVED = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"asctime", "taskName"}
+_OPTIONS = frozenset({"exc_info", "stack_info"})  #: of a logger's call, and names as any other in an entry
 
 
-class CallSite(NamedTuple):
-    """Where in the application it happened."""
+class Entry(NamedTuple):
+    """What a logger would have been called with."""
 
-    path: str
-    line: int
-    function: str
+    call: CallKey
+    message: object
+    fields: dict[str, Any]
+    created: float | None  #: seconds since the epoch; None: now
 
-    @classmethod
-    def of(cls, frame: FrameType) -> "CallSite":
-        """Where this frame is just now."""
-        return cls(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    def encoded(self, encoder: Encoder) -> bytes:
+        """The line."""
+        return encoder.encode_call(self.call, self.message, (), self.fields, self.created)
+
+    def record(self, logger: logging.Logger) -> logging.LogRecord:
+        """The record that the standard library's logger makes of it."""
+        call = Call(*self.call)
+        path, function, info = call.code.co_filename, call.code.co_name, self.fields.get("exc_info")
+        record = logger.makeRecord(call.logger, call.level, path, call.line, self.message, (), info, function)
+        if self.created is not None:
+            record.created = self.created
+            record.msecs = self.created % 1 * 1000
+        add_fields(record, self.fields)
+        return record
 
 
-def as_record(entry: Mapping[str, Any], logger: str, site: CallSite) -> logging.LogRecord:
-    """The record that a logger of this name would make of the entry.
+def read(given: Mapping[str, Any], logger: str, code: CodeType, instruction: int) -> Entry:
+    """What a logger of this name would have been called with, there.
 
     The level is ERROR where there is an error and none is given, else INFO. A timestamp without an offset is UTC; one
     that is none, and a level of no known name, go under `extra` beside other fields of reserved names. Without a
     message the operation is the message.
     """
-    fields = dict(entry)
+    fields = dict(given)
+    if not _OPTIONS.isdisjoint(fields):
+        fields["extra"] = {name: fields.pop(name) for name in _OPTIONS.intersection(fields)} | _extra(fields)
     error = fields.get("error")
     failed = error is not None or fields.get("result") == "error"
     level = _take_level(fields, logging.ERROR if failed else logging.INFO)
-    created = _take_time(fields)
+    created = _take_time(fields) if "timestamp" in fields else None
     message = fields.pop("message", None)
     if message is None:
         message = fields.get("operation", logger)
-    info = None
     if isinstance(error, BaseException):
         del fields["error"]
-        info = (type(error), error, error.__traceback__)
-    make = logging.getLogRecordFactory()
-    record = make(logger, level, site.path, site.line, message, (), info, site.function)
-    if created is not None:
-        record.created = created
-    _add(fields, record)
-    return record
+        fields["exc_info"] = (type(error), error, error.__traceback__)
+    return Entry((level, logger, code, instruction, current_thread().name), message, fields, created)
+
+
+def _extra(fields: dict[str, Any]) -> dict[str, Any]:
+    extra = fields.get("extra", {})
+    return extra if isinstance(extra, dict) else {"extra": extra}
 
 
 def _take_level(fields: dict[str, Any], default: int) -> int:
     level = fields.get("level")
+    if level is None:
+        return default
     if isinstance(level, str):
         number = logging.getLevelNamesMapping().get(level.upper())
     else:
@@ -74,7 +90,7 @@ def _take_level(fields: dict[str, Any], default: int) -> int:
 
 def _take_time(fields: dict[str, Any]) -> float | None:
     """Seconds since the epoch."""
-    given = fields.get("timestamp")
+    given = fields["timestamp"]
     try:
         if isinstance(given, str):
             given = datetime.fromisoformat(given)
@@ -91,19 +107,8 @@ def _take_time(fields: dict[str, Any]) -> float | None:
     return float(given)
 
 
-def _add(fields: dict[str, Any], record: logging.LogRecord) -> None:
-    """Make them attributes, as `extra=` does; what the record itself needs goes into its attribute `extra`."""
-    reserved = {name: fields.pop(name) for name in _RESERVED.intersection(fields)}
-    if reserved and "extra" in fields:
-        given = fields["extra"]
-        reserved |= given if isinstance(given, dict) else {"extra": given}
-    if reserved:
-        fields["extra"] = reserved
-    record.__dict__.update(fields)
-
-
 class Intake:
-    """Makes records of entries, and refuses those that a validator finds a mistake in. It never raises."""
+    """Reads entries, and refuses those that a validator finds a mistake in. It never raises."""
 
     def __init__(self, logger: str, validator: Validator | None) -> None:
         self._logger = logger
@@ -115,13 +120,13 @@ class Intake:
         self.counts: Counter[str] = Counter()  #: of this process; `invalid` and `error` are refused entries
         self._lock = threading.RLock()
 
-    def record(self, entry: Mapping[str, Any], site: CallSite) -> logging.LogRecord | None:
-        """The entry's record; None: it was refused, which is counted, and told once."""
+    def read(self, given: Mapping[str, Any], code: CodeType, instruction: int) -> Entry | None:
+        """The entry; None: it was refused, which is counted, and told once."""
         try:
-            mistake = self._validator.mistake(entry) if self._validator else None
+            mistake = self._validator.mistake(given) if self._validator else None
             if mistake is None:
-                return as_record(entry, self._logger, site)
-        except Exception as error:  # noqa: BLE001  # whatever the entry's parts raise
+                return read(given, self._logger, code, instruction)
+        except Exception as error:  # noqa: BLE001  # whatever its parts raise
             self._refuse("error", f"{name_of(error)} while it was read")
         else:
             self._refuse("invalid", mistake)

@@ -32,6 +32,9 @@ class Fanout(LineHandler):
 
     def close(self) -> None:
         """Close them all."""
+        if self.installed:
+            self.flush()
+            return
         for output in self.outputs:
             output.close()
         super().close()

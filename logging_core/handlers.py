@@ -13,7 +13,7 @@ from typing import Any, Literal
 from logging_core import connection, redaction, spill
 from logging_core.buffer import Buffer, MemoryBuffer
 from logging_core.complaints import complain
-from logging_core.forks import renew_in_child
+from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
@@ -139,9 +139,11 @@ class RedisStreamHandler(LineHandler):
 
     def close(self) -> None:
         """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
+        if self.installed:
+            self.flush()
+            return
         with self._starting:
             first, self._closed = not self._closed, True
-        self.own_threads.clear()  # the number may be another thread's soon
         buffer, shipper = self._buffer, self._shipper
         if first and buffer is not None:
             if shipper is not None:
@@ -192,10 +194,11 @@ class RedisStreamHandler(LineHandler):
 
     def _start_shipper(self, buffer: Buffer) -> None:
         try:
-            self._shipper = Shipper(buffer, self._redis_url, self._root if buffer.durable else None, self._spill)
-            self.own_threads = {self._shipper.ident}
+            root = self._root if buffer.durable else None
+            self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
         except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
             complain(f"no thread to ship log records: {error}")
+        call_before_child_ends(self.flush)
 
     def _make_buffer(self) -> Buffer:
         max_bytes, max_records = self._limits

@@ -113,6 +113,7 @@ def shutdown_logging() -> None:
         root.removeHandler(handler)
         root.setLevel(level)
     handler.tell_repeated(at_once=True)
+    _mark(handler, installed=False)
     handler.close()
     if "logging_core.resources" in sys.modules:
         sys.modules["logging_core.resources"].stop_resource_sampler()
@@ -137,12 +138,18 @@ def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
         if handler is not None:
             root = logging.getLogger()
             _installed = handler, root.level
+            _mark(handler, installed=True)
             root.setLevel(chosen.log_level)
             root.addHandler(handler)
             if chosen.resources is not None:
                 resources = import_module("logging_core.resources")
                 resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
     return UnifiedLoggerFactory()
+
+
+def _mark(handler: LineHandler, *, installed: bool) -> None:
+    for each in (handler, *(handler.outputs if isinstance(handler, Fanout) else ())):
+        each.installed = installed
 
 
 def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
@@ -241,4 +248,24 @@ def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
     return Redactor(**options)
 
 
-atexit.register(shutdown_logging)
+class _LastWords(logging.Handler):
+    """Made when the interpreter begins to end: `logging`'s own exit function closes it.
+
+    That one runs behind all that were registered since `logging` was imported, so what those log is kept, too.
+    """
+
+    def close(self) -> None:
+        shutdown_logging()
+        super().close()
+
+
+_last_words: list[_LastWords] = []
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # a thread that is not here may have held it
+
+
+atexit.register(lambda: _last_words.append(_LastWords()))
+os.register_at_fork(after_in_child=_after_fork)

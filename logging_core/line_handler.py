@@ -12,8 +12,9 @@ from threading import get_ident
 from typing import Any
 
 from logging_core import context
+from logging_core.call import CallKey
 from logging_core.complaints import complain
-from logging_core.record import CallKey, Encoder
+from logging_core.record import Encoder
 from logging_core.sampling import Sampler
 
 
@@ -28,6 +29,9 @@ class LineHandler(logging.Handler):
         self.encoder = encoder
         self.sampler = sampler
         self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
+        #: By `init_logging`: `close` flushes until it is not. `logging.config` closes all handlers there are, and leaves
+        #: those of the root logger where they are.
+        self.installed = False
         self.errors: Counter[str] = Counter()
 
     def put(self, line: bytes, level: int) -> None:

@@ -12,8 +12,8 @@ from threading import current_thread
 from typing import Any
 
 from logging_core import context
+from logging_core.call import add_fields
 from logging_core.line_handler import LineHandler
-from logging_core.record import add_fields
 
 _getframe = sys._getframe
 _record_factory, _own_factory = logging.getLogRecordFactory, logging.LogRecord

@@ -1,8 +1,8 @@
 """Texts of others, made safe to print to a terminal.
 
-JSON escapes line breaks and the escape character, so nothing in a record can forge a line of a file. But the C1
-controls (0x9b is ESC [ in one character) and the marks that reverse the direction of writing stand in JSON as they are,
-and what was decoded has all of them again.
+JSON escapes line breaks and the escape character, so nothing in a record can forge a line of a file. But C1 controls
+(0x9b is ESC [ in one character) and the marks that reverse the direction of writing stand in JSON as they are, and
+what was decoded has all of them again.
 """
 
 _KEPT = "\t"

@@ -5,10 +5,9 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from time import perf_counter
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, TypeVar, cast
 
-from logging_core.entry import CallSite
 from logging_core.realtime_integration import get_log_integrator
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,9 +54,8 @@ class _Calls:
         self.fields = {**fields, "operation": operation}
         self.log_result = log_result
         self._signature = inspect.signature(function) if log_args else None
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        name = getattr(function, "__qualname__", operation)
-        self.site = CallSite(code.co_filename, code.co_firstlineno, name) if code else CallSite("", 0, name)
+        unwrapped = inspect.unwrap(function)
+        self.code: CodeType = getattr(unwrapped, "__code__", _Calls.begin.__code__)  # a callable of C has none
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "_Call":
         return _Call(self, self._arguments(args, kwargs))
@@ -96,7 +94,7 @@ class _Call:
         entry["duration_ms"] = round((perf_counter() - self._began) * 1000, 3)
         if isinstance(error, Exception):
             entry["error"] = error
-        get_log_integrator().take(entry, self._calls.site)
+        get_log_integrator().take(entry, self._calls.code)
 
 
 def _result(error: BaseException | None) -> str:

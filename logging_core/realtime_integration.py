@@ -7,11 +7,13 @@ it goes to the files of the realtime log.
 import logging
 import sys
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any
 
 from logging_core.complaints import complain
-from logging_core.entry import CallSite, Intake
+from logging_core.entry import Entry, Intake
 from logging_core.errors import ConfigError
+from logging_core.line_handler import LineHandler
 from logging_core.realtime_logger import LOGGER, RealtimeLogger, get_realtime_logger
 from logging_core.validation import REALTIME, Schema, Validator
 
@@ -44,36 +46,44 @@ class RealtimeLogIntegrator:
 
     def log(self, entry: Mapping[str, Any]) -> bool:
         """Take an entry; whether it was taken. What the pipeline's levels leave out was not."""
-        return self.take(entry, CallSite.of(sys._getframe(1)))
+        frame = sys._getframe(1)
+        return self.take(entry, frame.f_code, frame.f_lasti)
 
-    def take(self, entry: Mapping[str, Any], site: CallSite) -> bool:
-        """The same, for an entry of somebody else's."""
-        record = self._intake.record(entry, site)
-        if record is None:
+    def take(self, entry: Mapping[str, Any], code: CodeType, instruction: int = 0) -> bool:
+        """The same, for an entry that is logged somewhere else: at this instruction of this code."""
+        taken = self._intake.read(entry, code, instruction)
+        if taken is None:
             return False
         try:
             if self.enable_structured_logging and _pipeline_is_on():
-                return self._to_pipeline(record)
-            return self._realtime_logger().take(record)
+                return self._to_pipeline(taken)
+            return self._realtime_logger().take(taken)
         except Exception as error:  # noqa: BLE001  # a handler of the application's, a folder that cannot be made
             self._fail(error)
             return False
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until what was taken is written, as `RealtimeLogger.flush` and the pipeline's handlers do.
+        """Wait until what was taken has gone where it goes, as `RealtimeLogger.flush` and the pipeline's handlers do.
 
         Returns:
-            Whether the realtime log has written all; of the pipeline, its own handlers know.
+            Whether it has, as far as handlers of ours can tell.
         """
+        flushed = [self._realtime.flush(timeout)] if self._realtime is not None else []
         logger: logging.Logger | None = logging.getLogger(LOGGER) if _pipeline_is_on() else None
         while logger is not None:
-            for handler in logger.handlers:
-                try:
-                    handler.flush()
-                except Exception as error:  # noqa: BLE001  # a handler of the application's
-                    self._fail(error)
+            flushed += [self._flush(handler, timeout) for handler in logger.handlers]
             logger = logger.parent if logger.propagate else None
-        return self._realtime is None or self._realtime.flush(timeout)
+        return all(flushed)
+
+    def _flush(self, handler: logging.Handler, timeout: float | None) -> bool:
+        try:
+            if isinstance(handler, LineHandler):
+                return handler.flush(timeout)
+            handler.flush()
+        except Exception as error:  # noqa: BLE001  # a handler of the application's
+            self._fail(error)
+            return False
+        return True
 
     def get_stats(self) -> dict[str, Any]:
         """The counts of this process; a forked child counts anew.
@@ -85,11 +95,11 @@ class RealtimeLogIntegrator:
         counts = {name: self._intake.counts[name] for name in ("structured", "filtered", "invalid", "error")}
         return {**counts, "realtime": self._realtime.get_stats() if self._realtime else None}
 
-    def _to_pipeline(self, record: logging.LogRecord) -> bool:
+    def _to_pipeline(self, entry: Entry) -> bool:
         logger = logging.getLogger(LOGGER)
-        enabled = logger.isEnabledFor(record.levelno)
+        enabled = logger.isEnabledFor(entry.call[0])
         if enabled:
-            logger.handle(record)
+            logger.handle(entry.record(logger))
         self._intake.count("structured" if enabled else "filtered")
         return enabled
 
@@ -114,7 +124,8 @@ def get_log_integrator() -> RealtimeLogIntegrator:
 
 def log_realtime(entry: Mapping[str, Any]) -> bool:
     """Log an entry by the process's own integrator; whether it was taken."""
-    return get_log_integrator().take(entry, CallSite.of(sys._getframe(1)))
+    frame = sys._getframe(1)
+    return get_log_integrator().take(entry, frame.f_code, frame.f_lasti)
 
 
 def _pipeline_is_on() -> bool:

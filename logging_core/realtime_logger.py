@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from logging import LogRecord
 from pathlib import Path
 from typing import Any
 
-from logging_core.entry import CallSite, Intake
+from logging_core.entry import Entry, Intake
 from logging_core.realtime_writer import AsyncLogWriter
 from logging_core.validation import REALTIME, Schema, Validator
 
@@ -53,18 +52,20 @@ class RealtimeLogger:
 
     def log(self, entry: Mapping[str, Any]) -> bool:
         """Take an entry; False: it was refused, which is counted."""
-        record = self._intake.record(entry, CallSite.of(sys._getframe(1)))
-        return record is not None and self._writer.accept(record)
+        frame = sys._getframe(1)
+        taken = self._intake.read(entry, frame.f_code, frame.f_lasti)
+        return taken is not None and self._writer.accept(taken)
 
     def log_batch(self, entries: Iterable[Mapping[str, Any]]) -> int:
         """Take entries; how many were taken."""
-        site = CallSite.of(sys._getframe(1))
-        records = (self._intake.record(entry, site) for entry in entries)
-        return sum(record is not None and self._writer.accept(record) for record in records)
+        frame = sys._getframe(1)
+        code, instruction = frame.f_code, frame.f_lasti
+        taken = (self._intake.read(entry, code, instruction) for entry in entries)
+        return sum(each is not None and self._writer.accept(each) for each in taken)
 
-    def take(self, record: LogRecord) -> bool:
-        """Take what has been made a record already; whether it was taken."""
-        return self._writer.accept(record)
+    def take(self, entry: Entry) -> bool:
+        """Take an entry that has been read already; whether it was taken."""
+        return self._writer.accept(entry)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was taken so far is in the file.

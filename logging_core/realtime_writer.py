@@ -1,6 +1,5 @@
 """The thread that writes the realtime log."""
 
-import logging
 import re
 import statistics
 import time
@@ -10,6 +9,7 @@ from typing import Any
 from logging_core.background import BackgroundHandler
 from logging_core.dated_files import DatedFiles, Probe
 from logging_core.default_encoder import default_encoder
+from logging_core.entry import Entry
 from logging_core.errors import ConfigError
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -65,10 +65,10 @@ class AsyncLogWriter(BackgroundHandler):
             raise ConfigError([f"{error.filename or log_dir}: {error.strerror or error}"]) from error
         super().__init__(self._files, default_encoder(), max_records=buffer_size * _BATCHES)
 
-    def accept(self, record: logging.LogRecord) -> bool:
-        """Take a record; whether it was taken. It never raises."""
+    def accept(self, entry: Entry) -> bool:
+        """Take an entry; whether it was taken. It never raises."""
         try:
-            return self.put(self.encoder.encode(record), record.levelno)
+            return self.put(entry.encoded(self.encoder), entry.call[0])
         except Exception as error:  # noqa: BLE001  # the application must never notice
             self.count_error(error)
             return False

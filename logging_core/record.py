@@ -15,17 +15,18 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import PurePath
 from time import time
-from types import CodeType
 from typing import Any, NamedTuple
 
 import orjson
 
 from logging_core import context
+from logging_core.call import Call, CallKey, as_record
 from logging_core.context import Link
-from logging_core.fields import OURS, RENDERED, SCALARS, SPECIAL, STANDARD, add_exception, error_field, is_sound, placed
+from logging_core.fields import RENDERED, SCALARS, SPECIAL, STANDARD, add_exception, is_sound, placed
 from logging_core.forks import renew_in_child
 from logging_core.redaction import Redactor
-from logging_core.sanitize import MAX_TEXT, Sanitizer, name_of, text_of
+from logging_core.salvage import add_exception_of, safe_copy
+from logging_core.sanitize import MAX_TEXT, Sanitizer, text_of
 
 #: A line is at most this long, so that a batch always has room for one.
 MAX_LINE = 128 * 1024
@@ -40,8 +41,6 @@ _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 #: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
-#: What no keyword field of a call can be as an attribute of its record.
-_NEVER_ATTRIBUTES = SPECIAL - {"error", "extra", "exc_info", "stack_info"}
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
@@ -59,26 +58,6 @@ class Site(NamedTuple):
 
 
 _site_of = itemgetter("levelno", "levelname", "name", "module", "funcName", "lineno", "threadName", "process")
-
-
-#: A `Call`, as the plain tuple that is made for each record.
-CallKey = tuple[int, str, CodeType, int, str]
-
-
-class Call(NamedTuple):
-    """What a logger was called with, where the standard library has nothing to say about it."""
-
-    level: int
-    logger: str
-    code: CodeType  #: of the function that calls
-    instruction: int  #: in it: `frame.f_lasti`
-    thread: str
-
-    @property
-    def line(self) -> int:
-        """Of the source."""
-        lines = (line for start, end, line in self.code.co_lines() if start <= self.instruction < end)
-        return next(lines, None) or self.code.co_firstlineno
 
 
 class Encoder:
@@ -107,15 +86,25 @@ class Encoder:
         except Exception:  # noqa: BLE001  # whatever a caller's object raises, the record still arrives
             return self._encode_changed(record)
 
-    def encode_call(self, call: CallKey, message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> bytes:
-        """The same for a call, its keyword fields among them `exc_info` and `stack_info` where there are such."""
-        now = time()
+    def encode_call(
+        self,
+        call: CallKey,
+        message: object,
+        args: tuple[Any, ...],
+        given: Mapping[str, Any],
+        created: float | None = None,
+    ) -> bytes:
+        """The same for a call, its keyword fields among them `exc_info` and `stack_info` where there are such.
+
+        `created`: seconds since the epoch, by default now.
+        """
+        created = time() if created is None else created
         try:
             constant = self._constants.get(call) or self._prepare(call, self._site(Call(*call)))
-            return self._join(now, constant, _called(message, args, given))
+            return self._join(created, constant, _called(message, args, given))
         except Exception:  # noqa: BLE001  # as above
             record = as_record(Call(*call), message, args, given)
-            record.created = now
+            record.created = created
             return self._encode_changed(record)
 
     def forget(self) -> None:
@@ -212,12 +201,12 @@ class Encoder:
     def _encode_changed(self, record: logging.LogRecord) -> bytes:
         """The slow path: every value is walked, and what had to be changed is listed."""
         sanitizer = Sanitizer()
-        safe = _safe_copy(record, sanitizer)
+        safe = safe_copy(record, sanitizer)
         attributes = safe.__dict__
         timestamp = datetime.fromtimestamp(safe.created, UTC).isoformat(timespec="microseconds")
         site = self._site_fields(Site(*_site_of(attributes)))
         fields = {"timestamp": timestamp} | site | _merged(_context(sanitizer), _varying(safe, attributes))
-        _add_exception_of(record, fields, sanitizer)
+        add_exception_of(record, fields, sanitizer)
         altered = sanitizer.altered
         for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
             shorter = Sanitizer(max_text=limit, max_items=limit)
@@ -229,26 +218,6 @@ class Encoder:
         if len(line) > MAX_LINE:  # a great many small values
             line = _dump({key: fields[key] for key in _LEAST if key in fields}, {"*": "cut to the standard fields"})
         return bytes(memoryview(line))
-
-
-def as_record(call: Call, message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> logging.LogRecord:
-    """A call as the standard library would have it; fields of reserved names are in its attribute `extra`."""
-    code = call.code
-    info, stack = given.get("exc_info"), given.get("stack_info")
-    record = logging.LogRecord(
-        call.logger, call.level, code.co_filename, call.line, message, args, info, code.co_name, stack
-    )
-    add_fields(record, given)
-    return record
-
-
-def add_fields(record: logging.LogRecord, given: Mapping[str, Any]) -> None:
-    """Make keyword fields attributes of a record, as `extra=` does; it takes any name."""
-    reserved = {name: value for name, value in given.items() if name in _NEVER_ATTRIBUTES}
-    attributes = {name: value for name, value in given.items() if name not in SPECIAL or name in ("error", "extra")}
-    if reserved:
-        attributes["extra"] = {**reserved, **given["extra"]} if type(given.get("extra")) is dict else reserved
-    record.__dict__.update(attributes)
 
 
 def _called(message: object, args: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -331,50 +300,3 @@ def _dump(fields: dict[str, Any], altered: dict[str, str]) -> bytes:
     if altered:  # the fifty changes nearest to the top tell enough
         fields = fields | {"altered": dict(sorted(altered.items(), key=lambda item: item[0].count("."))[:50])}
     return _dumps(fields, None, _NEWLINE)
-
-
-def _safe_copy(record: logging.LogRecord, sanitizer: Sanitizer) -> logging.LogRecord:
-    """A copy of the record, without its exception, of plain parts alone, however hostile the record's are."""
-    safe = logging.makeLogRecord({})
-    standard = dict(safe.__dict__)
-    plain = safe.__dict__
-    for key, value in record.__dict__.items():
-        name = sanitizer.name(key)
-        if name in plain and name not in standard:
-            sanitizer.altered[name] = "a name that came twice"
-        if name == "error":
-            plain[name] = _plain_error(value, sanitizer)
-        elif name not in ("msg", "args", "exc_info", "exc_text", "created"):
-            plain[name] = sanitizer.clean(value, f"extra.{name}" if name in OURS - {"extra"} else name)
-    try:
-        safe.msg = record.getMessage()
-    except Exception as error:  # noqa: BLE001  # a message that does not fit its arguments, or a hostile __str__
-        parts = [record.__dict__.get(name) for name in ("msg", "args")]
-        safe.msg = " ".join(text_of(part) for part in parts if (part is not None and type(part) is not tuple) or part)
-        sanitizer.altered["message"] = name_of(error)
-    if type(safe.levelno) is not int:
-        safe.levelno = logging.NOTSET  # the level's name is what is written then
-    try:
-        safe.created = datetime.fromtimestamp(record.created, UTC).timestamp()
-    except Exception as error:  # noqa: BLE001  # no number, or none that is a time
-        safe.created = standard["created"]
-        sanitizer.altered["timestamp"] = name_of(error)
-    return safe
-
-
-def _plain_error(value: Any, sanitizer: Sanitizer) -> Any:
-    try:
-        value = error_field(value)
-    except Exception:  # noqa: BLE001, S110  # even to be asked what it is may be too much for a lazy proxy
-        pass
-    return sanitizer.clean(value, "error")
-
-
-def _add_exception_of(record: logging.LogRecord, fields: dict[str, Any], sanitizer: Sanitizer) -> None:
-    """The record's exception, or what passes for one."""
-    try:
-        if record.exc_info:
-            add_exception(fields, record.exc_info, record.exc_text)
-    except Exception as error:  # noqa: BLE001  # `exc_info` that is none, or one whose parts fight back
-        sanitizer.altered["error"] = name_of(error)
-        fields["error"] = {"message": text_of(record.__dict__.get("exc_info"))}

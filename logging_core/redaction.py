@@ -13,14 +13,14 @@ from typing import Any
 from logging_core.assignments import has_separator, secrets_in
 from logging_core.sanitize import MAX_DEPTH
 from logging_core.secret_keys import DEFAULT_KEYS, SecretKeys
-from logging_core.secret_patterns import DEFAULT_PATTERNS, Pattern, Sign
+from logging_core.secret_patterns import CAPITALS, DEFAULT_PATTERNS, Pattern, Sign
 
 PLACEHOLDER = "[redacted]"
 #: Deeper than anything that a record can hold once it was encoded.
 _DEEPEST = MAX_DEPTH + 5
 
 #: All that is no sign by itself. 0xEF begins the wide forms of : and = in UTF-8.
-_NO_MARK = bytes({*range(256)} - {*b"=:BIJ\xef"})
+_NO_MARK = bytes({*range(256)} - {*b"=:\xef", *CAPITALS.encode()})
 _RUNS = bytes.maketrans((ascii_letters + digits).encode(), b"a" * 62)
 _LONG = b"a" * 16
 _TO_ZERO = bytes.maketrans(digits.encode(), b"0" * 10)
@@ -58,7 +58,8 @@ class Redactor:
         self._harmless_texts: set[str] = set()
         known = [Pattern(each) if isinstance(each, str) else each for each in patterns]
         signed = {sign: tuple(each for each in known if each.sign is sign) for sign in (*Sign, None)}
-        self._capital, self._long = _needles(signed[Sign.CAPITAL]), _needles(signed[Sign.LONG])
+        self._long = _needles(signed[Sign.LONG])
+        self._capitals = _by_capital(_needles(signed[Sign.CAPITAL]))
         self._separated, self._digits, self._unsigned = signed[Sign.SEPARATOR], signed[Sign.DIGITS], signed[None]
         self._signed = signed
 
@@ -80,11 +81,10 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The same text with the placeholder in place of each secret."""
-        lowered = text.lower()
         for sign, patterns in self._signed.items():
             if sign is None or sign.may_be_in(text):
                 for pattern in patterns:
-                    if pattern.may_be_in(lowered):
+                    if pattern.may_be_in(text):
                         text = pattern.hide(text, self._placeholder)
         if not has_separator(text):
             return text
@@ -123,8 +123,9 @@ class Redactor:
 
     def _is_marked(self, fields: Mapping[str, Any], encoded: bytes, marks: bytes) -> bool:
         """Whether the marks mean anything: capitals a token, separators a nested key, a URL or an assignment."""
-        if marks.strip(b":=\xef") and _is_any_in(self._capital, encoded):
-            return True
+        for capital, needles in self._capitals.items():
+            if marks.find(capital) >= 0 and _is_any_in(needles, encoded):
+                return True
         if marks.count(b":") == len(fields) and b"=" not in marks and b"\xef" not in marks:
             return False
         return self._holds(self._is_separated, fields)
@@ -144,10 +145,11 @@ class Redactor:
         return False
 
     def _is_separated(self, leaf: Any) -> bool:
-        if type(leaf) is not str or not has_separator(leaf) or leaf in self._harmless_texts:
+        if not isinstance(leaf, str) or not has_separator(leaf) or leaf in self._harmless_texts:
             return False
-        if ("://" in leaf or "=" in leaf) and _is_any_of(self._separated, leaf):
-            return True
+        for pattern in self._separated:
+            if pattern.may_be_in(leaf) and pattern.is_in(leaf):
+                return True
         if next(secrets_in(leaf, self._keys), None) is not None:
             return True
         if len(leaf) <= _MAX_TEXT:
@@ -156,11 +158,11 @@ class Redactor:
 
     def _has_digits(self, leaf: Any) -> bool:
         if type(leaf) is int:
-            return leaf >= _FIRST_CARD and _is_any_of(self._digits, str(leaf))
-        return type(leaf) is str and Sign.DIGITS.may_be_in(leaf) and _is_any_of(self._digits, leaf)
+            return leaf >= _FIRST_CARD and any(each.is_in(str(leaf)) for each in self._digits)
+        return isinstance(leaf, str) and Sign.DIGITS.may_be_in(leaf) and any(each.is_in(leaf) for each in self._digits)
 
     def _is_unsigned(self, leaf: Any) -> bool:
-        return type(leaf) is str and _is_any_of(self._unsigned, leaf)
+        return isinstance(leaf, str) and any(each.is_in(leaf) for each in self._unsigned)
 
 
 def _gives_nothing_away(value: Any) -> bool:
@@ -173,26 +175,24 @@ def _remember(item: Any, known: set[Any]) -> None:
     known.add(item)
 
 
-def _needles(patterns: Iterable[Pattern]) -> tuple[str, ...] | None:
-    """What one of the patterns needs; None where one needs nothing."""
-    needles = [each.needles for each in patterns]
-    return None if () in needles else tuple(dict.fromkeys(needle for each in needles for needle in each))
+def _needles(patterns: Iterable[Pattern]) -> tuple[str, ...]:
+    """One of them is in each match of any of the patterns; the empty text is in everything."""
+    return tuple(dict.fromkeys(needle for each in patterns for needle in each.needles or ("",)))
 
 
-def _is_any_in(needles: tuple[str, ...] | None, encoded: bytes) -> bool:
-    if needles is None:
-        return True
-    lowered = encoded.lower().decode("latin-1")
+def _by_capital(needles: Iterable[str]) -> dict[bytes, tuple[str, ...]]:
+    """The needles by the capital that they have, or under each of them where they have none."""
+    groups: dict[bytes, tuple[str, ...]] = {letter.encode(): () for letter in CAPITALS}
+    for needle in needles:
+        for letter in next(filter(needle.__contains__, CAPITALS), CAPITALS):
+            groups[letter.encode()] += (needle,)
+    return groups
+
+
+def _is_any_in(needles: Iterable[str], encoded: bytes) -> bool:
+    text = encoded.decode("latin-1")
     for needle in needles:  # noqa: SIM110  # a generator takes half as long again
-        if needle in lowered:
-            return True
-    return False
-
-
-def _is_any_of(patterns: Iterable[Pattern], text: str) -> bool:
-    lowered = text.lower()
-    for pattern in patterns:  # noqa: SIM110  # a generator takes half as long again
-        if pattern.may_be_in(lowered) and pattern.is_in(text):
+        if needle in text:
             return True
     return False
 

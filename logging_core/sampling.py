@@ -67,10 +67,10 @@ class Sampling:
             if not isinstance(rates, Mapping):
                 raise ValueError(f"sampling.{name}: names with their shares, not {rates!r}")
             for each, rate in rates.items():
-                if not isinstance(each, str) or (name == "levels" and each not in known):
-                    raise ValueError(
-                        f"sampling.{name}.{each}: no such level" if name == "levels" else f"{name}.{each!r}"
-                    )
+                if name == "levels" and each not in known:
+                    raise ValueError(f"sampling.levels.{each}: no such level")
+                if not isinstance(each, str) or not each:
+                    raise ValueError(f"sampling.{name}: {each!r} is no logger's name")
                 if not _is_number(rate) or not 0 <= rate <= 1:
                     raise ValueError(f"sampling.{name}.{each}: a number from 0 to 1, not {rate!r}")
         if self.key is not None and (not isinstance(self.key, str) or not self.key):
@@ -85,15 +85,10 @@ class Sampling:
         Raises:
             ValueError: an unknown key or a bad value, by its key.
         """
+        _check_keys(cls, settings, "sampling")
         duplicates = settings.get("duplicates")
-        for known, given, path in ((cls, settings, "sampling"), (Duplicates, duplicates, "sampling.duplicates")):
-            names = {each.name for each in fields(known)}
-            if given is not None and not isinstance(given, Mapping):
-                raise ValueError(f"{path}: keys ({', '.join(sorted(names))}), not {given!r}")
-            for key in given or ():
-                if key not in names:
-                    raise ValueError(f"{path}.{key}: unknown key")
         if duplicates is not None:
+            _check_keys(Duplicates, duplicates, "sampling.duplicates")
             for key in ("limit", "per"):
                 if key not in duplicates:
                     raise ValueError(f"sampling.duplicates.{key}: missing")
@@ -214,6 +209,15 @@ class Sampler:
             self._next_end = -inf
         else:
             self.unreported += window.dropped
+
+
+def _check_keys(kind: Any, given: Any, path: str) -> None:
+    names = sorted(each.name for each in fields(kind))
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{path}: keys ({', '.join(names)}), not {given!r}")
+    for key in given:
+        if key not in names:
+            raise ValueError(f"{path}.{key}: unknown key")
 
 
 def share_of(value: str | int | UUID) -> float:

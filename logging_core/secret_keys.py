@@ -20,7 +20,7 @@ DEFAULT_KEYS = (
     "cookie", "cookies", "session_id", "session_key", "sess_id", "phpsessid",
     "csrf", "xsrf", "otp", "totp", "pin_code", "mfa_code",
     "card_number", "card_num", "card_no", "credit_card", "debit_card", "cvv", "cvv2", "cvc", "cvc2", "ssn",
-    "social_security", "iban",
+    "social_security",
     "密码", "口令", "密钥", "令牌",
 )  # fmt: skip
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+CAPITALS = "IJB"
+
 
 class Sign(Enum):
     """What every text with a secret of the family has, and few others: seen in a whole record at once, in no time."""
@@ -37,9 +39,8 @@ class Pattern:
     Args:
         regex: what is hidden: the group `secret` where there is one, else all that matches. Its classes, and `(?i)`,
             are about ASCII.
-        needles: pieces of text, in small letters, one of which is in every match, however written. Without them every
-            text of every record is searched, unless a sign is missing.
-        sign: what else is in every match.
+        needles: pieces of text, one of which is in every match. Without them every text of every record is searched.
+        sign: what is in every match, besides. A needle of one with `Sign.CAPITAL` has the capital in it.
         confirm: has the last word on what was found.
 
     Raises:
@@ -55,10 +56,10 @@ class Pattern:
         if self.compiled.search(""):
             raise ValueError(f"redaction pattern {self.regex!r} matches the empty text")
         for needle in self.needles:
-            if not re.fullmatch(r"[ !#-@\[\]-~]+", needle):
-                raise ValueError(
-                    f"redaction pattern {self.regex!r}: the needle {needle!r} is not plain ASCII in lowercase"
-                )
+            if not re.fullmatch(r"[ !#-\[\]-~]+", needle):
+                raise ValueError(f"redaction pattern {self.regex!r}: needle {needle!r} is not plain ASCII")
+            if self.sign is Sign.CAPITAL and not set(CAPITALS) & set(needle):
+                raise ValueError(f"redaction pattern {self.regex!r}: needle {needle!r} has none of {CAPITALS}")
 
     @cached_property
     def compiled(self) -> re.Pattern[str]:
@@ -68,16 +69,18 @@ class Pattern:
         except re.error as error:
             raise ValueError(f"redaction pattern {self.regex!r}: {error}") from error
 
-    def may_be_in(self, lowered: str) -> bool:
-        """Whether it is worth searching a text that is this one in lowercase."""
+    def may_be_in(self, text: str) -> bool:
+        """Whether it is worth searching a text."""
         for needle in self.needles:
-            if needle in lowered:
+            if needle in text:
                 return True
         return not self.needles
 
     def is_in(self, text: str) -> bool:
-        """Whether `hide` would change the text."""
-        return any(self.confirm is None or self.confirm(match[self._group]) for match in self.compiled.finditer(text))
+        """Whether there is such a secret in the text."""
+        return self.may_be_in(text) and any(
+            self.confirm is None or self.confirm(match[self._group]) for match in self.compiled.finditer(text)
+        )
 
     def hide(self, text: str, placeholder: str) -> str:
         """The text with the placeholder in place of each secret of this family."""
@@ -138,7 +141,7 @@ DEFAULT_PATTERNS = (
     Pattern(
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"(?P<secret>(?s:.*?)(?=-----END [A-Z0-9 ]{0,40}PRIVATE KEY)|(?s:.+))",
-        ("-----begin",),
+        ("-----BEGIN",),
         Sign.CAPITAL,
     ),
     # scheme://user:password@host, with or without a slash in the password
@@ -161,14 +164,14 @@ DEFAULT_PATTERNS = (
     # parameters of URLs that are secret there alone
     Pattern(
         r"(?i)[?&;](?:[\w-]{0,40}signature|sig|(?:key|code|auth)(?==[^\s&\#\"'<>]{16}))=(?P<secret>[^\s&\#\"'<>]+)",
-        ("signature=", "sig=", "key=", "code=", "auth="),
+        ("=",),
         Sign.SEPARATOR,
     ),
-    Pattern(r"eyJ[\w-]{7,}\.[\w-]{4,}(?:\.[\w-]*){0,3}", ("eyj",), Sign.CAPITAL),  # JWT
-    Pattern(_APART + r"A(?:KI|SI|BI)A[A-Z0-9]{16}(?![A-Za-z0-9])", ("akia", "asia", "abia"), Sign.CAPITAL),  # AWS
-    Pattern(_APART + r"AIza[\w-]{35}", ("aiza",), Sign.CAPITAL),  # Google
+    Pattern(r"eyJ[\w-]{7,}\.[\w-]{4,}(?:\.[\w-]*){0,3}", ("eyJ",), Sign.CAPITAL),  # JWT
+    Pattern(_APART + r"A(?:KI|SI|BI)A[A-Z0-9]{16}(?![A-Za-z0-9])", ("IA",), Sign.CAPITAL),  # AWS
+    Pattern(_APART + r"AIza[\w-]{35}", ("AIza",), Sign.CAPITAL),  # Google
     Pattern(_APART + r"ya29\.[\w-]{20,}", ("ya29.",), Sign.LONG, _is_random),
-    Pattern(_APART + r"GOCSPX-[\w-]{20,}", ("gocspx-",), Sign.LONG, _is_random),
+    Pattern(_APART + r"GOCSPX-[\w-]{20,}", ("GOCSPX-",), Sign.LONG, _is_random),
     Pattern(_APART + r"gh[pousr]_[A-Za-z0-9]{16,}", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Sign.LONG),  # GitHub
     Pattern(_APART + r"github_pat_\w{20,}", ("github_pat_",), Sign.LONG, _is_random),
     Pattern(_APART + r"glpat-[\w-]{16,}", ("glpat-",), Sign.LONG, _is_random),  # GitLab
@@ -182,16 +185,16 @@ DEFAULT_PATTERNS = (
     Pattern(_APART + r"npm_[A-Za-z0-9]{36}", ("npm_",), Sign.LONG),
     Pattern(_APART + r"pypi-[\w-]{50,}", ("pypi-",), Sign.LONG, _is_random),
     Pattern(
-        _APART + r"B(?i:earer)\s+" + _NO_CREDENTIAL + r"(?P<secret>[\w.~+/=-]{6,})",
-        ("bearer",),
+        _APART + r"B(?:earer|EARER)\s+" + _NO_CREDENTIAL + r"(?P<secret>[\w.~+/=-]{6,})",
+        ("Bearer", "BEARER"),
         Sign.CAPITAL,
     ),
     Pattern(
         _APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))
     ),
     Pattern(
-        _APART + r"B(?i:asic)\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})",
-        ("basic",),
+        _APART + r"B(?:asic|ASIC)\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})",
+        ("Basic", "BASIC"),
         Sign.CAPITAL,
         _is_user_and_password,
     ),

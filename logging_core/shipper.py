@@ -138,8 +138,19 @@ class Shipper:
     """The thread. It holds the only connection to Redis that a handler has."""
 
     def __init__(
-        self, buffer: Buffer, redis_url: str, spool_root: Path | None, spill: SpillPlace | None = None
+        self,
+        buffer: Buffer,
+        redis_url: str,
+        spool_root: Path | None,
+        spill: SpillPlace | None,
+        own_threads: set[int | None],
     ) -> None:
+        """Begin the thread. While it lives its identity is among `own_threads`.
+
+        Raises:
+            RuntimeError: no thread can begin any more.
+        """
+        self._own_threads = own_threads
         self._url = redis_url
         self._root, self._spill = spool_root, spill
         self.feed = Feed(buffer)
@@ -155,21 +166,31 @@ class Shipper:
         self._moved = threading.Condition()
         self._waiting = 0  # threads inside `wait`
         self._stopping = False
+        self._beginning = threading.RLock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._dead = False
         self._thread = threading.Thread(target=self._run, name="tocsin-shipper", daemon=True)
         self._thread.start()
 
-    @property
-    def ident(self) -> int | None:
-        """The thread's identity: what it logs is never shipped."""
-        return self._thread.ident
-
     def wake(self) -> None:
-        """End the rest. Never blocks."""
+        """End the rest; where something has killed the thread, begin another. Never blocks."""
+        if self._dead:
+            self._begin_again()
         self.resting = False
         try:
             self._bell.release()
         except RuntimeError:
             pass  # it rings already
+
+    def _begin_again(self) -> None:
+        with self._beginning:
+            if self._dead:
+                try:
+                    self._begin()
+                except RuntimeError:  # the interpreter shuts down, or a limit is reached
+                    self._dead = True
 
     def wait(self, ordinal: int, timeout: float, *, written: bool) -> bool:
         """Until this record is in the stream (`written`: fsynced in the files), or the time is over."""
@@ -202,6 +223,18 @@ class Shipper:
     # -- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._own_threads.add(threading.get_ident())
+        try:
+            self._work()
+            self._finish()
+        except BaseException:  # raised again: what is no `Exception` ends the thread (as `gevent.killall` does)
+            self._client = None
+            self._dead = self.resting = True
+            raise
+        finally:
+            self._own_threads.discard(threading.get_ident())
+
+    def _work(self) -> None:
         pause = LINGER
         while not self._stopping:
             try:
@@ -217,7 +250,6 @@ class Shipper:
                     time.sleep(pause)
             if not busy:
                 self._rest()
-        self._finish()
 
     def _round(self) -> bool:
         """Ship a batch of every feed; whether more may be waiting at once."""

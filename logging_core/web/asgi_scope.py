@@ -19,9 +19,7 @@ class Caller:
     def __init__(self, scope: Scope, trusted_proxies: int) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
         #: the context's: request_id, trace_id, span_id if any
-        self.fields = fields_of(
-            headers.get(b"x-request-id"), headers.get(b"traceparent"), headers.get(b"x-trace-id")
-        )
+        self.fields = fields_of(headers.get(b"x-request-id"), headers.get(b"traceparent"), headers.get(b"x-trace-id"))
         peer = scope.get("client")
         self.ip = client_address(peer[0] if peer else None, headers.get(b"x-forwarded-for"), trusted_proxies)
         self.user_agent = headers.get(b"user-agent", "")

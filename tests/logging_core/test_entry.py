@@ -1,23 +1,39 @@
 """What an entry becomes: a record like every other one."""
 
 import logging
-import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
 import pytest
 
-from logging_core.entry import CallSite, Intake, as_record
+from logging_core.entry import Intake, read
 from logging_core.record import Encoder
 from logging_core.validation import Validator
 
-SITE = CallSite("/srv/shop/video.py", 7, "cut")
+LineOf = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def line_of(entry: dict[str, Any]) -> dict[str, Any]:
-    line: dict[str, Any] = orjson.loads(Encoder("shop").encode(as_record(entry, "realtime", SITE)))
-    return line
+def here() -> None:
+    """A place in the application."""
+
+
+CODE = here.__code__
+
+
+@pytest.fixture(params=["pipeline", "files"])
+def line_of(request: pytest.FixtureRequest) -> LineOf:
+    """What is written of an entry: both ways that it can go write the same."""
+
+    def line_of(given: dict[str, Any]) -> dict[str, Any]:
+        entry, encoder = read(given, "realtime", CODE, 0), Encoder("shop")
+        through = request.param == "pipeline"
+        line = encoder.encode(entry.record(logging.getLogger("realtime"))) if through else entry.encoded(encoder)
+        written: dict[str, Any] = orjson.loads(line)
+        return written
+
+    return line_of
 
 
 @pytest.mark.parametrize(
@@ -34,14 +50,16 @@ def line_of(entry: dict[str, Any]) -> dict[str, Any]:
         (1698842096.25, "2023-11-01T12:34:56.250000+00:00"),
     ],
 )
-def test_a_timestamp_is_written_with_an_offset_and_a_naive_one_means_utc(timestamp: Any, written: str) -> None:
+def test_a_timestamp_is_written_with_an_offset_and_a_naive_one_means_utc(
+    line_of: LineOf, timestamp: Any, written: str
+) -> None:
     line = line_of({"message": "m", "timestamp": timestamp})
     assert line["timestamp"] == written
     assert "extra" not in line
 
 
 @pytest.mark.parametrize("timestamp", ["yesterday", "2023-13-01", "", True, [], 1e300, float("nan"), None])
-def test_what_is_no_timestamp_is_kept_beside_the_time_of_arrival(timestamp: Any) -> None:
+def test_what_is_no_timestamp_is_kept_beside_the_time_of_arrival(line_of: LineOf, timestamp: Any) -> None:
     line = line_of({"message": "m", "timestamp": timestamp})
     arrived = datetime.fromisoformat(line["timestamp"])
     assert abs(datetime.now(UTC) - arrived) < timedelta(minutes=1)
@@ -62,11 +80,11 @@ def test_what_is_no_timestamp_is_kept_beside_the_time_of_arrival(timestamp: Any)
         ({"level": 10}, "DEBUG"),
     ],
 )
-def test_the_level_is_the_entrys_or_what_its_result_says(entry: dict[str, Any], level: str) -> None:
+def test_the_level_is_the_entrys_or_what_its_result_says(line_of: LineOf, entry: dict[str, Any], level: str) -> None:
     assert line_of({"message": "m", **entry})["level"] == level
 
 
-def test_a_level_of_no_name_is_kept() -> None:
+def test_a_level_of_no_name_is_kept(line_of: LineOf) -> None:
     line = line_of({"message": "m", "level": "loud"})
     assert line["level"] == "INFO"
     assert line["extra"] == {"level": "loud"}
@@ -76,17 +94,17 @@ def test_a_level_of_no_name_is_kept() -> None:
     ("entry", "message"),
     [({"message": "m", "operation": "cut"}, "m"), ({"operation": "cut"}, "cut"), ({"left": 3}, "realtime")],
 )
-def test_without_a_message_the_operation_is_the_message(entry: dict[str, Any], message: str) -> None:
+def test_without_a_message_the_operation_is_the_message(line_of: LineOf, entry: dict[str, Any], message: str) -> None:
     assert line_of(entry)["message"] == message
 
 
-def test_an_error_has_the_form_of_all_errors() -> None:
+def test_an_error_has_the_form_of_all_errors(line_of: LineOf) -> None:
     assert line_of({"message": "m", "error": "boom"})["error"] == {"message": "boom"}
     error = line_of({"message": "m", "error": {"code": "E7", "message": "boom", "disk": 3}})["error"]
     assert error == {"type": "E7", "message": "boom", "disk": 3}
 
 
-def test_an_exception_brings_its_stack() -> None:
+def test_an_exception_brings_its_stack(line_of: LineOf) -> None:
     try:
         {}["sku"]
     except KeyError as error:
@@ -95,11 +113,16 @@ def test_an_exception_brings_its_stack() -> None:
     assert "test_an_exception_brings_its_stack" in written["stack"]
 
 
-def test_fields_of_reserved_names_are_kept_and_hurt_nothing() -> None:
+def test_fields_of_reserved_names_are_kept_and_hurt_nothing(line_of: LineOf) -> None:
     given = {"name": "n", "args": (1,), "msg": "x", "process": "p", "created": 0, "asctime": "a", "logger": "l"}
     line = line_of({"message": "100 % of {it}", **given, "extra": {"own": 1}})
     assert line["message"] == "100 % of {it}"
-    assert (line["logger"], line["module"], line["function"], line["line"]) == ("realtime", "video", "cut", 7)
+    assert (line["logger"], line["module"], line["function"], line["line"]) == (
+        "realtime",
+        "test_entry",
+        "here",
+        CODE.co_firstlineno,
+    )
     text = orjson.dumps(line["extra"]).decode()
     for name in (*given, "own"):
         assert f'"{name}":' in text
@@ -108,12 +131,15 @@ def test_fields_of_reserved_names_are_kept_and_hurt_nothing() -> None:
 def test_the_callers_dict_is_left_as_it_was() -> None:
     entry = {"message": "m", "timestamp": "2023-11-01", "level": "INFO", "name": "n", "extra": {"a": 1}}
     before = dict(entry)
-    as_record(entry, "realtime", SITE)
+    read(entry, "realtime", CODE, 0)
     assert entry == before
     assert entry["extra"] == {"a": 1}
 
 
 class Hostile(dict[str, Any]):
+    def __iter__(self) -> Any:
+        raise RuntimeError
+
     def keys(self) -> Any:
         raise RuntimeError
 
@@ -130,12 +156,6 @@ def test_nothing_that_an_entry_is_raises(
     entry: Any, validator: Validator | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     intake = Intake("realtime", validator)
-    for _ in range(3):
-        record = intake.record(entry, SITE)
-        assert record is None or isinstance(record, logging.LogRecord)
-    assert capfd.readouterr().err.count("\n") <= 1
-
-
-def test_the_call_site_is_where_the_frame_is() -> None:
-    site = CallSite.of(sys._getframe())
-    assert (site.path, site.function) == (__file__, "test_the_call_site_is_where_the_frame_is")
+    assert [intake.read(entry, CODE, 0) for _ in range(3)] == [None] * 3
+    assert sum(intake.counts.values()) == 3
+    assert capfd.readouterr().err.count("\n") == 1

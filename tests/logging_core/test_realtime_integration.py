@@ -3,16 +3,14 @@
 import asyncio
 import json
 import logging
-import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from logging_core import realtime_integration, realtime_logger
+from logging_core import init_logging, realtime_integration, realtime_logger, shutdown_logging
 from logging_core.line_handler import LineHandler
 from logging_core.realtime import RealtimeLogger, get_log_integrator, log_realtime, realtime_log
 from logging_core.realtime_integration import RealtimeLogIntegrator
@@ -30,8 +28,9 @@ class Pipeline(LineHandler):
     def put(self, line: bytes, level: int) -> None:
         self.records.append(json.loads(line))
 
-    def flush(self) -> None:
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         self.flushes += 1
+        return True
 
 
 @pytest.fixture
@@ -46,9 +45,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def pipeline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
-    """Logging is initialised, and this is where all records go."""
-    monkeypatch.setitem(sys.modules, "logging_core.lifecycle", SimpleNamespace(is_initialized=lambda: True))  # type: ignore[arg-type]
+def pipeline(folder: Path) -> Iterator[Pipeline]:
+    """Logging is initialised, into files below `app`; this sees the records on their way."""
+    init_logging(log_dir="app", console_level="OFF")
     handler = Pipeline()
     logger = logging.getLogger("realtime")
     logger.addHandler(handler)
@@ -56,6 +55,7 @@ def pipeline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline
     yield handler
     logger.setLevel(logging.NOTSET)
     logger.removeHandler(handler)
+    shutdown_logging()
 
 
 def written(folder: Path) -> list[dict[str, Any]]:
@@ -70,9 +70,11 @@ def test_an_entry_goes_through_the_pipeline_and_into_no_other_file(folder: Path,
     assert (record["logger"], record["message"]) == ("realtime", "cut")
     assert record["function"] == "test_an_entry_goes_through_the_pipeline_and_into_no_other_file"
     assert record["timestamp"] == "2023-11-01T12:34:56.000000+00:00"
-    assert not folder.exists()
     assert get_log_integrator().flush()
     assert pipeline.flushes == 1
+    assert not folder.exists()
+    [line] = Path("app/app.log").read_text().splitlines()
+    assert json.loads(line) == record | {"service": json.loads(line)["service"]}
     assert get_log_integrator().get_stats() == {
         "structured": 1, "filtered": 0, "invalid": 0, "error": 0, "realtime": None
     }  # fmt: skip
@@ -84,6 +86,18 @@ def test_without_a_pipeline_it_goes_to_the_files(folder: Path) -> None:
     assert record["operation"] == "cut"
     stats = get_log_integrator().get_stats()
     assert (stats["structured"], stats["realtime"]["written"]) == (0, 1)
+
+
+def test_secrets_are_hidden_either_way(folder: Path) -> None:
+    entry = {"operation": "login", "password": "hunter2", "url": "https://shop:hunter2@example.com"}
+    log_realtime(entry)
+    assert get_log_integrator().flush()
+    init_logging(log_dir="app", console_level="OFF")
+    log_realtime(entry)
+    shutdown_logging()
+    for text in (next(folder.glob("*.jsonl")).read_text(), Path("app/app.log").read_text()):
+        assert "login" in text
+        assert "hunter2" not in text
 
 
 def test_who_does_not_want_the_pipeline_has_files(folder: Path, pipeline: Pipeline) -> None:

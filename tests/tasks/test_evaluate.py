@@ -54,7 +54,7 @@ def test_the_first_error_of_a_new_group_fires_with_the_line_behind_it(redis, con
     assert redis.zcard("tocsin:{alerts}:due") == 2
     assert redis.llen("tocsin:celery:notify") == 2
     assert {name: float(redis.hget(LAST, name)) for name in ("rules", "alerts_firing")} == {
-        "rules": 10,
+        "rules": 13,
         "alerts_firing": 1,
     }
 

@@ -29,7 +29,11 @@ class Worker:
         command = [sys.executable, "-m", "celery", "-A", APP, "worker", "-Q", "shop", *options]
         self.log = log
         self.process = subprocess.Popen(
-            command, env=os.environ | {"SHOP_LOG": str(log)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=os.environ | {"SHOP_LOG": str(log)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def records(self, **fields: Any) -> list[dict[str, Any]]:
