@@ -14,7 +14,7 @@ setup_logging(app, service="shop")
 logger = get_logger("shop.packing")
 
 
-@app.task
+@app.task  # type: ignore[untyped-decorator]  # celery ships no types
 def pack(number: int) -> None:
     """Pack an order. Its records have the trace id, the request id and the user of the request that sent it."""
     logger.info("order packed", number=number)

@@ -1,4 +1,4 @@
-"""What the example applications have in common: a shop's orders in SQLite (SHOP_DATABASE), and a machine that advises."""
+"""What the example applications have in common: orders in SQLite (SHOP_DATABASE), and a machine that gives advice."""
 
 import os
 from time import perf_counter

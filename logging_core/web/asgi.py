@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from logging_core.context import LoggingContext
+from logging_core.logger import get_logger
 from logging_core.web import once
 from logging_core.web.access import log_access
 from logging_core.web.asgi_scope import Caller, Scope
@@ -63,7 +64,7 @@ class RequestLogging:
     ) -> None:
         name = name or os.environ.get("TOCSIN_SERVICE") or "app"
         self.app = app
-        self._access = logging.getLogger(f"{name}.access")
+        self._access = get_logger(f"{name}.access")
         self._errors = logging.getLogger(f"{name}.errors")
         self._companions = Companions(name, slow_query_ms, resource_interval)
         self._quiet = quiet_exceptions
@@ -199,7 +200,7 @@ class RequestLogging:
             "request_id": caller.request_id,
             **conversation.summary(),
         }
-        self._access.info("WebSocket closed", extra=fields)
+        self._access.info("WebSocket closed", **fields)
 
 
 class Exchange:

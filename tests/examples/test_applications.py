@@ -22,7 +22,18 @@ SERVERS = {
     "flask": [*GUNICORN, "examples.flask_app:app"],
     "fastapi": ["uvicorn", "--no-access-log", "--port", "{port}", "examples.fastapi_app:app"],
 }
-WORKER = ["celery", "-A", "examples.background", "worker", "-l", "INFO", "-c", "1", "--without-gossip", "--without-mingle"]
+WORKER = [
+    "celery",
+    "-A",
+    "examples.background",
+    "worker",
+    "-l",
+    "INFO",
+    "-c",
+    "1",
+    "--without-gossip",
+    "--without-mingle",
+]
 DESTINATIONS = ("files", "redis")
 
 
@@ -141,7 +152,7 @@ def test_an_error_is_one_record_and_an_answer_that_tells_nothing(place: Place, a
     assert answer.status_code == 500
     assert answer.json() == {"error": {"type": "InternalServerError", "request_id": id_}}
     [access] = place.wait_for(event="api_access", request_id=id_)
-    [record] = place.records(level="ERROR", request_id=id_)
+    [record] = place.wait_for(level="ERROR", request_id=id_)
     assert record["event"] == "unhandled_exception"
     assert (record["error"]["type"], record["error"]["message"]) == ("KeyError", "'drum'")
     assert "in total\n" in record["error"]["stack"]
