@@ -123,9 +123,10 @@ class Redactor:
 
     def _is_marked(self, fields: Mapping[str, Any], encoded: bytes, marks: bytes) -> bool:
         """Whether the marks mean anything: capitals a token, separators a nested key, a URL or an assignment."""
-        for capital, needles in self._capitals.items():
-            if marks.find(capital) >= 0 and _is_any_in(needles, encoded):
-                return True
+        if marks.isupper():  # nothing but capitals among what has a case, and at least one
+            for capital, needles in self._capitals.items():
+                if capital in marks and _is_any_in(needles, encoded):
+                    return True
         if marks.count(b":") == len(fields) and b"=" not in marks and b"\xef" not in marks:
             return False
         return self._holds(self._is_separated, fields)
@@ -145,7 +146,9 @@ class Redactor:
         return False
 
     def _is_separated(self, leaf: Any) -> bool:
-        if not isinstance(leaf, str) or not has_separator(leaf) or leaf in self._harmless_texts:
+        if not isinstance(leaf, str) or (":" not in leaf and "=" not in leaf and leaf.isascii()):
+            return False  # quick; most are neither
+        if not has_separator(leaf) or leaf in self._harmless_texts:
             return False
         for pattern in self._separated:
             if pattern.may_be_in(leaf) and pattern.is_in(leaf):

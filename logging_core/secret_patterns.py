@@ -147,7 +147,7 @@ DEFAULT_PATTERNS = (
     # scheme://user:password@host, with or without a slash in the password
     Pattern(
         r"""://[^\s/?\#@:"'<>]{0,256}:"""
-        r"""(?P<secret>[^\s/?\#"'<>]{1,256}(?=@)|(?!\d{1,5}[/?\#])[^\s@"'<>]{1,256}(?=@))""",
+        r"""(?P<secret>[^\s/?\#"'<>]{1,256}(?=@)|(?!\d{1,5}[/?\#]|//)[^\s@"'<>]{1,256}(?=@))""",
         ("://",),
         Sign.SEPARATOR,
     ),
@@ -167,7 +167,7 @@ DEFAULT_PATTERNS = (
         ("=",),
         Sign.SEPARATOR,
     ),
-    Pattern(r"eyJ[\w-]{7,}\.[\w-]{4,}(?:\.[\w-]*){0,3}", ("eyJ",), Sign.CAPITAL),  # JWT
+    Pattern(r"eyJ[\w-]{7,2048}\.[\w-]{4,}(?:\.[\w-]*){0,3}", ("eyJ",), Sign.CAPITAL),  # JWT
     Pattern(_APART + r"A(?:KI|SI|BI)A[A-Z0-9]{16}(?![A-Za-z0-9])", ("IA",), Sign.CAPITAL),  # AWS
     Pattern(_APART + r"AIza[\w-]{35}", ("AIza",), Sign.CAPITAL),  # Google
     Pattern(_APART + r"ya29\.[\w-]{20,}", ("ya29.",), Sign.LONG, _is_random),

@@ -163,7 +163,7 @@ class Shard:
 
     def _read(self, start: bytes, limit: int, block: int | None) -> list[Entry]:
         reply: Any = self._client.xreadgroup(GROUP, CONSUMER, {self._keys.stream: start}, count=limit, block=block)
-        return [_entry(id_, fields or {}) for _, entries in reply or () for id_, fields in entries]
+        return [entry_of(id_, fields or {}) for _, entries in reply or () for id_, fields in entries]
 
     def commit(self, version: int, entries: Sequence[Entry], changes: Sequence[Change], lease: float) -> int:
         """In one step: acknowledge the entries, move the producers' marks, apply the changes, renew the lease.
@@ -197,7 +197,7 @@ class Shard:
         return int(reply)
 
 
-def _entry(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+def entry_of(id_: bytes, fields: Mapping[bytes, bytes]) -> Entry:
     """An entry as its producer meant it; of what is none of ours, or was deleted by hand, only the id."""
     try:
         service = fields[b"service"].decode("utf-8", "replace")

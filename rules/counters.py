@@ -1,7 +1,7 @@
 """Records -> what a commit counts: log-derived series and error groups, with bounded label values."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from logging_core.stream import Change
 from rules import error_groups
@@ -10,7 +10,7 @@ from rules.error_groups import NOWHERE, Sighting
 from rules.error_groups import Place as Place  # whoever counts records says where they are
 from rules.event_series import count_events
 from rules.fingerprint import OTHER, Group, fingerprint
-from rules.record import Record, whole_second
+from rules.record import EventRecord, Record, whole_second
 from rules.series import counted_at, growth, series_text
 
 RECORDS = "log_records_total"
@@ -32,13 +32,22 @@ def count_records(records: Sequence[Record], places: Mapping[int, Place], bounds
     for (service, logger, level, timestamp), count in counted.items():
         second = int(counted_at(timestamp, now))
         increments[_records_series(bounds, service, logger, level), second] += count
-    errors = [
+    changes = _count_errors(_errors(records, places, now), bounds, increments) if _has_errors(counted) else []
+    # Looked at by their types alone, since records are many and most are none of these.
+    events = count_events(records, bounds, now) if EventRecord in set(map(type, records)) else {}
+    return changes + growth({**increments, **events})
+
+
+def _has_errors(counted: Iterable[tuple[str, str, str, str]]) -> bool:
+    return any(level in ERROR_LEVELS for _, _, level, _ in counted)
+
+
+def _errors(records: Sequence[Record], places: Mapping[int, Place], now: float) -> list[tuple[Record, Place, float]]:
+    return [
         (each, places.get(index, NOWHERE), counted_at(each.timestamp, now))
         for index, each in enumerate(records)
         if each.level in ERROR_LEVELS
     ]
-    changes = _count_errors(errors, bounds, increments)
-    return changes + growth({**increments, **count_events(records, bounds, now)})
 
 
 def count_reported(error: Record, bounds: Bounds, now: float) -> list[Change]:

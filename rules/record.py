@@ -43,7 +43,7 @@ class EventRecord(Record, gc=False):
 
 def whole_second(timestamp: str) -> str:
     """A timestamp without its fraction, if it is of the form that we write; so that many records share one text."""
-    return f"{timestamp[:19]}+00:00" if len(timestamp) == 32 and timestamp.endswith("+00:00") else timestamp
+    return f"{timestamp[:19]}+00:00" if timestamp[26:] == "+00:00" else timestamp
 
 
 def seconds(timestamp: str, default: float) -> float:

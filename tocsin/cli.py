@@ -12,7 +12,7 @@ from logging_core.connection import shown
 from rules.errors import ConfigError
 from tasks import checks, settings, wiring
 from tasks import status as stack_status
-from tocsin import report, up
+from tocsin import logs, report, up
 from tocsin.errors import OperatorError
 
 TROUBLE = 1
@@ -59,6 +59,9 @@ def up_command() -> None:
     configured = settings.load()
     _check(configured)
     up.run(configured, Console(soft_wrap=True, highlight=False, markup=False))
+
+
+app.command("logs", epilog=logs.EPILOG)(logs.command)
 
 
 @app.command(epilog=EXIT_CODES)

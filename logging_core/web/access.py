@@ -4,6 +4,7 @@ import logging
 import re
 from typing import Any
 
+from logging_core import context
 from logging_core.logger import UnifiedLogger
 
 #: The endpoint of what no route matched: its paths are the client's to invent, so they are no name of a series.
@@ -45,6 +46,12 @@ def log_access(
         return
     path = path[:_MAX_PATH]
     user_agent = user_agent[:_MAX_USER_AGENT]
+    in_force = context.fields()
+    # What the context says in the same words needs no second mention, which would have to be merged with the first.
+    if request_id != in_force.get("request_id"):
+        fields["request_id"] = request_id
+    if user_id is None or user_id != in_force.get("user_id"):
+        fields["user_id"] = user_id
     logger.info(
         "API access",
         channel="access",
@@ -54,10 +61,8 @@ def log_access(
         endpoint=endpoint or UNMATCHED,
         status_code=status_code,
         duration_ms=round(duration * 1000, 3),
-        user_id=user_id,
         ip=ip,
         user_agent=user_agent,
-        request_id=request_id,
         request={"method": method, "path": path, "ip": ip, "user_agent": user_agent},
         **fields,
     )

@@ -166,22 +166,27 @@ class Integration:
 
     @harmless
     def _begin(self) -> None:
-        exchange: Exchange | None = request.environ.get(_EXCHANGE)
+        current = request._get_current_object()  # type: ignore[attr-defined]  # typed as what the proxy stands for
+        exchange: Exchange | None = current.environ.get(_EXCHANGE)
         if exchange is None:
             return  # not by way of `respond`: a test's request context
-        exchange.request = request._get_current_object()  # type: ignore[attr-defined]  # the proxies are typed as what they stand for
+        exchange.request = current
         exchange.g = g._get_current_object()
         exchange.g.request_id = exchange.request_id
         self._companions.start()
 
     def _finish(self, response: Response) -> Response:
+        if response.is_streamed or response.status_code == 500:
+            self._change(response)
+        return response
+
+    @harmless
+    def _change(self, response: Response) -> None:
         exchange: Exchange | None = request.environ.get(_EXCHANGE)
         if exchange is not None:
             self._replace_default_page(exchange, response)
             self._follow_stream(exchange, response)
-        return response
 
-    @harmless
     def _replace_default_page(self, exchange: Exchange, response: Response) -> None:
         error = exchange.error
         if error is None or response.status_code != 500 or response.direct_passthrough:
@@ -191,7 +196,6 @@ class Integration:
             response.set_data(orjson.dumps(body))
             response.mimetype = "application/json"
 
-    @harmless
     def _follow_stream(self, exchange: Exchange, response: Response) -> None:
         if response.status_code >= 400 and response.content_length is not None and response.is_streamed:
             response.make_sequence()  # one of Werkzeug's pages, which come as an iterator
@@ -206,10 +210,10 @@ class Integration:
     def _answered(self, exchange: Exchange, status: str, headers: list[tuple[str, str]]) -> None:
         duration = perf_counter() - exchange.started
         exchange.status = int(status[:3])
-        present = {name.lower() for name, _ in headers}
-        if "x-request-id" not in present:
+        named = "".join([name for name, _ in headers]).lower()
+        if "x-request-id" not in named:
             headers.append(("X-Request-ID", _request_id(exchange)))
-        if "x-response-time" not in present:
+        if "x-response-time" not in named:
             headers.append(("X-Response-Time", f"{duration * 1000:.0f}ms"))
         if not exchange.streamed:
             self._record(exchange, duration)
@@ -284,6 +288,8 @@ class _Globals:
 def _request_id(exchange: Exchange) -> str:
     """The application's own, if it has set one on `g` that will do."""
     own = context.fields().get("request_id")
+    if own == exchange.request_id:
+        return exchange.request_id
     return (well_formed(own) if isinstance(own, str) else None) or exchange.request_id
 
 

@@ -51,7 +51,7 @@ def _plain(template: str) -> tuple[str, frozenset[str]]:
 
 def _named(path: str, values: Mapping[str, str]) -> str | None:
     """The path with these values under their names; None if not all of them are in it as whole segments."""
-    for name, value in reversed(values.items()):
+    for name, value in reversed(list(values.items())):
         start, found, end = f"{path}/".rpartition(f"/{value}/")
         if not found or not value:
             return None

@@ -1,15 +1,15 @@
 """The record of each slow statement: listeners on SQLAlchemy's engines, synchronous and asynchronous."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
 
-_MAX_STATEMENT = 4000  #: characters
-_MAX_PARAMETERS = 50
+from logging_core.web.slow_queries import log_slow_query
+
 _STARTED = "_tocsin_started"  #: on the execution itself, so that one which fails leaves nothing behind
 
 
@@ -83,26 +83,8 @@ class SlowQueries:
         started = execution.__dict__.get(_STARTED) if execution is not None else None
         if execution is None or started is None:
             return
-        duration_ms = (perf_counter() - started) * 1000
-        if duration_ms <= self.threshold_ms:
+        seconds = perf_counter() - started
+        if seconds * 1000 <= self.threshold_ms:
             return
         execution.__dict__[_STARTED] = None  # who else watches this engine, or all of them, makes no second record
-        extra = {
-            "event": "slow_query",
-            "duration_ms": round(duration_ms, 3),
-            "statement": statement[:_MAX_STATEMENT],
-            "parameters": parameters if self.show_parameters else types_of(parameters),
-            **fields,
-        }
-        self.logger.warning("Slow query", extra=extra)
-
-
-def types_of(parameters: Any) -> Any:
-    """The parameters with the name of its type for each value; of many rows their number and the first one's types."""
-    if isinstance(parameters, Mapping):
-        return {str(name): type(parameters[name]).__name__ for name in list(parameters)[:_MAX_PARAMETERS]}
-    if not isinstance(parameters, Sequence) or isinstance(parameters, str | bytes):
-        return type(parameters).__name__
-    if parameters and isinstance(parameters[0], Mapping | list | tuple):
-        return {"rows": len(parameters), "first": types_of(parameters[0])}
-    return [type(value).__name__ for value in parameters[:_MAX_PARAMETERS]]
+        log_slow_query(self.logger, statement, parameters, seconds, show_parameters=self.show_parameters, **fields)

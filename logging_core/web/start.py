@@ -5,6 +5,7 @@ import logging
 import sys
 from typing import Any
 
+from logging_core.handlers import RedisStreamHandler
 from logging_core.lifecycle import init_logging
 from logging_core.line_handler import LineHandler
 
@@ -19,8 +20,11 @@ def start_logging(**options: Any) -> None:
 
 
 def _has_handler() -> bool:
-    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
-    return any(isinstance(handler, LineHandler) for each in loggers for handler in getattr(each, "handlers", ()))
+    """One of ours for the records of all, or one to Redis; a component's own file (async_logging.py) is none."""
+    root = logging.getLogger()
+    handlers = [each for logger in root.manager.loggerDict.values() for each in getattr(logger, "handlers", ())]
+    to_redis = any(isinstance(each, RedisStreamHandler) for each in handlers)
+    return to_redis or any(isinstance(each, LineHandler) for each in root.handlers)
 
 
 def quieten_sqlalchemy() -> None:

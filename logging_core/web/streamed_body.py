@@ -1,6 +1,6 @@
 """A response's body that is made while it is sent, when the request's own function has long returned."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from logging_core import context
@@ -60,3 +60,34 @@ class StreamedBody(Iterator[Any]):
         finally:
             self._link = context.current.get()
             context.current.set(outside)
+
+
+def stream_async(chunks: AsyncIterable[Any], at_end: Callable[[BaseException | None], None]) -> AsyncIterator[Any]:
+    """The same of a body that is made asynchronously."""
+    return _stream(aiter(chunks), at_end, context.current.get())
+
+
+async def _stream(
+    chunks: AsyncIterator[Any], at_end: Callable[[BaseException | None], None], link: context.Link | None
+) -> AsyncIterator[Any]:
+    ended: BaseException | None = None
+    try:
+        while True:
+            outside = context.current.get()
+            context.current.set(link)
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            finally:
+                link = context.current.get()
+                context.current.set(outside)
+            yield chunk
+    except BaseException as error:
+        ended = error
+        raise
+    finally:
+        outside = context.current.get()
+        context.current.set(link)
+        at_end(ended)
+        context.current.set(outside)

@@ -53,7 +53,7 @@ class Conversation:
         await self._send(message)
 
     def summary(self) -> dict[str, Any]:
-        """Fields of its record: accepted, close_code (1006 where nobody closed it), duration_ms, numbers of messages."""
+        """Fields of its record; the close code is 1006 where nobody closed it."""
         return {
             "accepted": self._accepted,
             "close_code": self._close_code or _ABNORMAL,

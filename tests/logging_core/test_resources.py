@@ -77,6 +77,7 @@ def test_a_handler_that_fails_does_not_end_the_sampling(monkeypatch):
 def test_a_forked_process_samples_itself():
     program = """
 import logging, os, sys, time
+from logging_core import resources
 class Tell(logging.Handler):
     def emit(self, record):
         os.write(1, b"%d\\n" % os.getpid())

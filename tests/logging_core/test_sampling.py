@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from typing import Any
 from uuid import UUID
 
@@ -209,7 +210,9 @@ def test_a_child_counts_anew_even_if_the_lock_was_held() -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(60)
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside a thread is what this is about
+        child = os.fork()
     if child == 0:
         clean = few.sampled == {} and few.keep(20, "a", "x", {}) and few.due(at_once=True) == []
         os._exit(0 if clean else 1)

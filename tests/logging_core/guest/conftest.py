@@ -1,12 +1,13 @@
 """Applications of a few lines, each in processes of its own, and what became of what they logged.
 
 A program calls `begin()` where an application would call `init_logging`; every test runs it with both destinations.
-A program that stands still for `PATIENCE` seconds prints the stacks of all its threads and fails.
+A program, and whatever it has forked, that stands still for `PATIENCE` seconds prints the stacks of all its threads.
 """
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -25,12 +26,8 @@ from logging_core.stream import Keys
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 40  #: seconds
-PRELUDE = """
-import faulthandler, sys
-faulthandler.dump_traceback_later({patience}, exit=True)
-"""
 BEGIN = """
-import asyncio, atexit, logging, os, signal, threading, time
+import asyncio, atexit, logging, os, signal, sys, threading, time
 import logging_core
 from logging_core import get_logger, init_logging, lifecycle, shutdown_logging
 
@@ -52,8 +49,7 @@ class Guest:
 
     def source(self, program: str, *, before: str = "") -> str:
         """The text of a program, whole; `before` comes before anything of ours is imported."""
-        prelude = PRELUDE.format(patience=PATIENCE)
-        return f"{prelude}{before}\n{BEGIN.format(settings=self.settings)}\n{program}"
+        return f"{before}\n{BEGIN.format(settings=self.settings)}\n{program}"
 
     def file(self, name: str, program: str, *, before: str = "") -> Path:
         """A program as a module, for what imports it again."""
@@ -62,29 +58,36 @@ class Guest:
         return path
 
     def command(self, program: str, *, before: str = "") -> list[str]:
-        return [sys.executable, "-X", "faulthandler", "-c", self.source(program, before=before)]
+        return [sys.executable, "-c", self.source(program, before=before)]
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": f"{ROOT}:{self.folder}"}
+        return os.environ | {"PYTHONPATH": f"{ROOT}:{self.folder}", "PYTHONFAULTHANDLER": "1"}
 
     def run(self, program: str, *, before: str = "", status: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a program to its end."""
         return self.run_command(self.command(program, before=before), status=status)
 
     def run_command(self, command: list[str], *, status: int | None = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=PATIENCE + 20
-        )
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGABRT)  # it and its children tell where they stand
+                out, err = process.communicate(timeout=PATIENCE)
+                pytest.fail(f"stood still:\n{err[-6000:]}")
         if status is not None:
-            assert done.returncode == status, f"{done.stdout}\n{done.stderr[-6000:]}"
-        return done
+            assert process.returncode == status, f"{out}\n{err[-6000:]}"
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
         """What has arrived: in the file; or in the stream, with what dead processes have left for the living to ship."""
         if self.destination == "files":
             path = self.folder / "logs" / "app.log"
-            return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+            return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
         with connect(self.url, connect_timeout=2, timeout=5) as client:
             place = SpillPlace(spill_root(self.url), MAX_BYTES, MAX_AGE)
             ship_orphans(client, spool_root(self.url), place)

@@ -21,7 +21,7 @@ if "SHOP_LOG" in os.environ:  # in the worker, and not in the tests' own process
 logger = logging.getLogger("shop.orders")
 
 
-class Unpicklable(Exception):
+class UnpicklableError(Exception):
     def __init__(self, one, two):
         super().__init__("cannot be pickled")
 
@@ -57,7 +57,7 @@ def flaky(self):
 @app.task
 def fail(kind, secret=None):
     if kind == "unpicklable":
-        raise Unpicklable(1, 2)
+        raise UnpicklableError(1, 2)
     raise {"value": ValueError, "key": KeyError}[kind]("no such thing")
 
 
@@ -68,7 +68,7 @@ def fail_as_expected():
 
 @app.task
 def refuse(how):
-    raise {"ignore": Ignore, "reject": Reject}[how]()
+    raise Ignore if how == "ignore" else Reject
 
 
 @app.task

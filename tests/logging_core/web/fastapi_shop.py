@@ -19,11 +19,11 @@ logging.getLogger().setLevel(logging.INFO)
 logger = logging.getLogger("shop.orders")
 
 
-class OutOfStock(Exception):
+class OutOfStockError(Exception):
     pass
 
 
-class Teapot(Exception):
+class TeapotError(Exception):
     pass
 
 
@@ -35,7 +35,7 @@ async def lifespan(app):
 
 
 app = FastAPI(lifespan=lifespan)
-setup_logging(app, name="shop", quiet_exceptions=(OutOfStock,), resource_interval=None)
+setup_logging(app, name="shop", quiet_exceptions=(OutOfStockError,), resource_interval=None)
 
 
 async def note(request, call_next):
@@ -46,7 +46,7 @@ async def note(request, call_next):
 app.add_middleware(BaseHTTPMiddleware, dispatch=note)
 
 
-@app.exception_handler(Teapot)
+@app.exception_handler(TeapotError)
 async def teapot(request, error):
     return JSONResponse({"short": "stout"}, 418)
 
@@ -98,9 +98,9 @@ async def fail(how: str):
     context.set_fields(user_id=8)
     raise {
         "value": ValueError("secret of the house"),
-        "quiet": OutOfStock("none left"),
+        "quiet": OutOfStockError("none left"),
         "http": HTTPException(503, "closed"),
-        "handled": Teapot(),
+        "handled": TeapotError(),
     }[how]
 
 

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from logging_core.web.asgi import RequestLogging, setup_logging
 from tests.logging_core.web.json_file import Kept
@@ -227,10 +227,8 @@ def test_a_websocket_leaves_one_record_at_its_end(kept: Kept) -> None:
 
 def test_a_client_that_closes_a_websocket_is_no_error(kept: Kept) -> None:
     app = with_logging(Starlette(routes=SOCKETS))
-    try:
+    with pytest.raises(WebSocketDisconnect):
         converse(app, "/echo/hall", {"type": "websocket.disconnect", "code": 1001})
-    except Exception as error:
-        assert type(error).__name__ == "WebSocketDisconnect"
     assert [(each["event"], each["close_code"]) for each in kept.records] == [("websocket", 1001)]
 
 

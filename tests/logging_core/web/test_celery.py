@@ -114,7 +114,7 @@ def test_a_retry_keeps_the_context_and_the_headers_of_the_caller(worker: Worker)
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("value", "ValueError"), ("key", "KeyError"), ("unpicklable", f"{APP}.Unpicklable")]
+    ("kind", "error"), [("value", "ValueError"), ("key", "KeyError"), ("unpicklable", f"{APP}.UnpicklableError")]
 )
 def test_a_failure_is_logged_once_without_arguments(worker: Worker, kind: str, error: str) -> None:
     with LoggingContext(trace_id="trace-5"):

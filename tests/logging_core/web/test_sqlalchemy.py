@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
 
-from logging_core.web.sqlalchemy import SlowQueries, types_of
+from logging_core.web.slow_queries import types_of
+from logging_core.web.sqlalchemy import SlowQueries
 
 
 def slow(engine, seconds=0.02):

@@ -1,0 +1,73 @@
+"""Greenlets: each has a context of its own, none waits for another's record, and nothing starves."""
+
+import pytest
+
+from tests.logging_core.guest.conftest import Guest
+
+PATCH = "from gevent import monkey; monkey.patch_all()"
+LATE = "import logging_core.lifecycle, logging_core.handlers"  # and patched behind it, as gunicorn's worker does
+WORK = """
+import gevent
+{patch}
+begin()
+def work(name):
+    with logging_core.LoggingContext(trace_id=f"trace-{{name}}"):
+        for number in range(100):
+            get_logger("guest").info(f"{{name}} {{number}}", name_=name)
+            logging.getLogger("guest").info(f"{{name}} plain {{number}}", extra={{"name_": name}})
+            if number % 10 == 0:
+                gevent.sleep(0)
+gevent.joinall([gevent.spawn(work, name) for name in range(20)], raise_error=True)
+"""
+
+
+@pytest.mark.parametrize(("before", "patch"), [(PATCH, ""), (LATE, PATCH)], ids=["patched first", "patched late"])
+def test_greenlets(guest: Guest, before: str, patch: str) -> None:
+    guest.run(WORK.format(patch=patch), before=before)
+    guest.each_once(*(f"{name} {kind}{n}" for name in range(20) for kind in ("", "plain ") for n in range(100)))
+    assert all(record["trace_id"] == f"trace-{record['name_']}" for record in guest.records())
+
+
+def test_nothing_starves(guest: Guest) -> None:
+    """Neither the greenlet that writes beside busy ones, nor the others beside it; also where a thread pool logs."""
+    guest.run("""
+import gevent
+from gevent.threadpool import ThreadPool
+begin()
+root = logging.getLogger().handlers[0]
+lags = []
+def beat():
+    while True:
+        started = time.monotonic()
+        gevent.sleep(0.005)
+        lags.append(time.monotonic() - started)
+def work(name):
+    for number in range(300):
+        get_logger("guest").info(f"{name} {number}")
+        gevent.sleep(0.001)
+beating = gevent.spawn(beat)
+pool = ThreadPool(2)
+native = [pool.spawn(get_logger("guest").info, f"native {number}") for number in range(50)]
+gevent.joinall([gevent.spawn(work, name) for name in range(10)], raise_error=True)
+for each in native:
+    each.get(timeout=10)
+assert root.flush(10)
+beating.kill()
+assert max(lags) < 2, max(lags)
+assert len(lags) > 20, len(lags)
+""", before=PATCH)  # fmt: skip
+    guest.each_once(*(f"{name} {n}" for name in range(10) for n in range(300)), *(f"native {n}" for n in range(50)))
+
+
+def test_killed_greenlets_take_no_record_with_them(guest: Guest) -> None:
+    guest.run("""
+import gc, gevent
+begin()
+log = get_logger("guest")
+log.info("before")
+gevent.sleep(0.3)
+gevent.killall([each for each in gc.get_objects() if isinstance(each, gevent.Greenlet)], timeout=5)
+log.info("after")
+gevent.sleep(0.3)
+""", before=PATCH)  # fmt: skip
+    assert guest.messages() == ["before", "after"]
