@@ -20,6 +20,7 @@ from tests.waiting import free_port, wait_until
 GUNICORN = ["gunicorn", "-c", "python:examples.gunicorn_config", "-b", "127.0.0.1:{port}"]
 SERVERS = {
     "flask": [*GUNICORN, "examples.flask_app:app"],
+    "django": [*GUNICORN, "examples.django_app:application"],
     "fastapi": ["uvicorn", "--no-access-log", "--port", "{port}", "examples.fastapi_app:app"],
 }
 WORKER = [
