@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.spool import spill_root, spool_root
+from logging_core.buffers.spool import spill_root, spool_root
 from tests.documents import ROOT, Page, says
 from tests.servers import Server
 from tests.stack import Stack
