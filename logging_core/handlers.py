@@ -131,7 +131,6 @@ class RedisStreamHandler(LineHandler):
         if buffer is None or not buffer.accepted:
             return True
         if shipper is None:
-            self._start_shipper(buffer)  # there was no thread to be had
             return False
         if timeout is None:
             timeout = 0.0 if shipper.failing else _DRAIN
@@ -154,7 +153,7 @@ class RedisStreamHandler(LineHandler):
 
     def _drain(self, buffer: Buffer, shipper: Shipper) -> None:
         deadline = time.monotonic() + _DRAIN
-        if not shipper.failing and shipper.wait(buffer.accepted, _DRAIN, written=False):
+        if shipper.alive and not shipper.failing and shipper.wait(buffer.accepted, _DRAIN, written=False):
             # A courtesy: a spool whose records are written leaves nothing to be adopted.
             shipper.wait(buffer.accepted, min(_COURTESY, deadline - time.monotonic()), written=True)
         shipper.stop(max(deadline - time.monotonic(), _COURTESY))
@@ -188,17 +187,12 @@ class RedisStreamHandler(LineHandler):
                     self._buffer = MemoryBuffer(self.service, 0)
                     self._buffer.close(0)  # refuses, and counts it
                 else:
-                    self._buffer = self._make_buffer()
-                    self._start_shipper(self._buffer)
+                    buffer = self._make_buffer()
+                    root = self._root if buffer.durable else None
+                    self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
+                    self._buffer = buffer
+                    call_before_child_ends(self.flush)
             return self._buffer
-
-    def _start_shipper(self, buffer: Buffer) -> None:
-        try:
-            root = self._root if buffer.durable else None
-            self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
-        except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
-            complain(f"no thread to ship log records: {error}")
-        call_before_child_ends(self.flush)
 
     def _make_buffer(self) -> Buffer:
         max_bytes, max_records = self._limits

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from logging_core import stream
 from logging_core.adoption import orphans
 from logging_core.buffer import Batch, Buffer, Source
-from logging_core.connection import connect
+from logging_core.complaints import complain
+from logging_core.connection import connect, shown
 from logging_core.gap import coded
 from logging_core.spill import SpillPlace
+from logging_core.threads import begun
 
 if TYPE_CHECKING:
     import redis
@@ -145,11 +147,7 @@ class Shipper:
         spill: SpillPlace | None,
         own_threads: set[int | None],
     ) -> None:
-        """Begin the thread. While it lives its identity is among `own_threads`.
-
-        Raises:
-            RuntimeError: no thread can begin any more.
-        """
+        """The thread begins when it is woken. While it lives its identity is among `own_threads`."""
         self._own_threads = own_threads
         self._url = redis_url
         self._root, self._spill = spool_root, spill
@@ -166,31 +164,28 @@ class Shipper:
         self._moved = threading.Condition()
         self._waiting = 0  # threads inside `wait`
         self._stopping = False
+        self.alive = False  #: there is a thread, and nothing has killed it
         self._beginning = threading.RLock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._dead = False
-        self._thread = threading.Thread(target=self._run, name="tocsin-shipper", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._told = False
 
     def wake(self) -> None:
-        """End the rest; where something has killed the thread, begin another. Never blocks."""
-        if self._dead:
-            self._begin_again()
+        """End the rest, or begin; also again, where something has killed the thread. Never blocks."""
+        if not self.alive and not self._begin():
+            return
         self.resting = False
         try:
             self._bell.release()
         except RuntimeError:
             pass  # it rings already
 
-    def _begin_again(self) -> None:
+    def _begin(self) -> bool:
         with self._beginning:
-            if self._dead:
-                try:
-                    self._begin()
-                except RuntimeError:  # the interpreter shuts down, or a limit is reached
-                    self._dead = True
+            if not self.alive:
+                self.alive = True
+                self._thread = threading.Thread(target=self._run, name="tocsin-shipper", daemon=True)
+                self.alive = begun(self._thread)
+            return self.alive
 
     def wait(self, ordinal: int, timeout: float, *, written: bool) -> bool:
         """Until this record is in the stream (`written`: fsynced in the files), or the time is over."""
@@ -218,7 +213,10 @@ class Shipper:
         """Ship what can be shipped within the time, then let go of the buffers."""
         self._stopping = True
         self.wake()
-        self._thread.join(timeout)
+        if self.alive and self._thread is not None:
+            self._thread.join(timeout)
+        else:
+            self.feed.source.close(self.feed.committed)  # a spool is adopted by others
 
     # -- in the thread ---------------------------------------------------------------------------------------------
 
@@ -229,7 +227,7 @@ class Shipper:
             self._finish()
         except BaseException:  # raised again: what is no `Exception` ends the thread (as `gevent.killall` does)
             self._client = None
-            self._dead = self.resting = True
+            self.alive, self.resting = False, True
             raise
         finally:
             self._own_threads.discard(threading.get_ident())
@@ -240,7 +238,9 @@ class Shipper:
             try:
                 busy = self._round()
                 self.failing, pause = False, LINGER
-            except Exception:  # noqa: BLE001  # Redis away, or anything else: no reason to ever end this thread
+            except Exception as error:  # noqa: BLE001  # Redis away, or anything else: no reason to ever end this thread
+                if not self.failing:
+                    complain(f"log records wait for {shown(self._url)}: {type(error).__name__}: {error}")
                 busy, self.failing = False, True
                 self._client = None
                 pause = min(pause * 2, 1.0)
@@ -248,8 +248,15 @@ class Shipper:
                     self._bide(pause * random.uniform(0.5, 1.0))
                 except Exception:  # noqa: BLE001  # a disk that fails too
                     time.sleep(pause)
+            self._tell_refused()
             if not busy:
                 self._rest()
+
+    def _tell_refused(self) -> None:
+        refused = self.feed.source.refused
+        if refused and not self._told:
+            self._told = True
+            complain(f"log records are refused: {', '.join(refused)}")
 
     def _round(self) -> bool:
         """Ship a batch of every feed; whether more may be waiting at once."""

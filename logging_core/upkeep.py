@@ -13,6 +13,7 @@ from logging_core.complaints import complain
 from logging_core.compression import compress_sealed
 from logging_core.packing import Compression, format_named
 from logging_core.retention import Retention, retain
+from logging_core.threads import begun
 
 PACE = 60.0  #: seconds between two looks at the folder
 COMPRESSED_AFTER = 60.0  #: seconds since the last line of a sealed file: whoever follows it reads it to its end first
@@ -50,11 +51,9 @@ class Upkeep:
         """Look now, and from time to time; once."""
         if self._thread is not None or (self._packed is None and self._retention.is_endless):
             return
-        self._thread = threading.Thread(target=self._run, name="tocsin-upkeep", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:
-            pass  # the interpreter shuts down, or a limit is reached: another process, or the next one, does it
+        thread = threading.Thread(target=self._run, name="tocsin-upkeep", daemon=True)
+        if begun(thread):
+            self._thread = thread
 
     def close(self) -> None:
         """Look no more; a file that is just being compressed is compressed by the next process."""

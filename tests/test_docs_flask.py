@@ -2,15 +2,14 @@
 
 import inspect
 import re
-from pathlib import Path
 
 from logging_core.web.flask import setup_logging
+from tests.documents import Page
 from tests.web_servers import gunicorn
 
-PAGE = (Path(__file__).parent.parent / "docs/flask.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-FILES = {block.split("\n")[0].removeprefix("# "): block for block in BLOCKS if block.startswith("# ")}
-MORE = [block for block in BLOCKS if not block.startswith("# ")]
+PAGE = Page("docs/flask.md")
+FILES = PAGE.files("python")
+MORE = [block for block in PAGE.blocks("python") if block not in FILES.values()]
 
 
 def test_the_application_of_the_page_does_what_the_page_says(tmp_path):
@@ -28,7 +27,9 @@ def test_the_application_of_the_page_does_what_the_page_says(tmp_path):
         missing = server.get("/nothing", X_Request_ID="demo-3").json()
         metrics = server.get("/metrics").text
     assert access == same
-    for record, told in zip((shown, access), re.findall(r"^\{.*?\}$", PAGE, re.MULTILINE | re.DOTALL), strict=True):
+    for record, told in zip(
+        (shown, access), re.findall(r"^\{.*?\}$", PAGE.text, re.MULTILINE | re.DOTALL), strict=True
+    ):
         assert eval(told).items() <= record.items()
     assert failed.json() == {"error": {"type": "InternalServerError", "request_id": "demo-2"}}
     assert error["error_type"] == "ValueError"
@@ -42,7 +43,7 @@ def test_what_the_page_says_of_spans_is_valid():
 
 
 def test_the_page_names_the_options_there_are():
-    told = PAGE.replace("\n", " ")
+    told = PAGE.text.replace("\n", " ")
     for name, option in inspect.signature(setup_logging).parameters.items():
         if option.kind is option.KEYWORD_ONLY:
             shown = repr(option.default).replace("'", '"')

@@ -4,11 +4,9 @@
 
 import json
 import logging
-import re
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -526,16 +524,6 @@ def test_no_text_forges_a_record(text: str) -> None:
     assert not {*line} & ({*range(0x20)} - {0x0A})
     decoded = json.loads(line)
     assert (decoded["message"], decoded["note"]) == (text, {text: [text]})
-
-
-# --- the page in docs/
-
-PAGE = Path(__file__).parent.parent.parent / "docs" / "redaction.md"
-
-
-@pytest.mark.parametrize("program", re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
-def test_the_examples_of_the_page_hold(program: str) -> None:
-    exec(compile(program, str(PAGE), "exec"), {})
 
 
 def test_luhn() -> None:
