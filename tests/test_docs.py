@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from examples.sinks import MailSink, SlackSink
+from logging_core import context, load_config, settings, shutdown_logging
 from logging_core.spool import spill_root, spool_root
+from logging_core.testing import capture_records
 from tests.documents import ROOT, Page, says
 from tests.servers import Server
 from tests.stack import Stack
@@ -112,6 +114,60 @@ def test_the_realtime_log(tmp_path: Path) -> None:
     assert "'written': 101" in Page("docs/realtime.md").run(tmp_path)
     assert [record["message"] for record in records("logs/realtime/*.jsonl", tmp_path)] == ["export", "resize"]
     assert len(records("logs/custom/my_app_*.jsonl", tmp_path)) == 101
+
+
+# -- docs/logging.md
+
+LOGGING = Page("docs/logging.md")
+MANY_FIELDS = {"timestamp", "process", "module", "line"}  #: that differ where the page's program runs
+
+
+def test_logging(tmp_path: Path) -> None:
+    shown = LOGGING.run(tmp_path)
+    assert shown == "{'trace_id': 'trace-8'}\nshop\n{}\n"
+    first, *others = records("logs/app.log", tmp_path)
+    (told,) = LOGGING.records
+    assert list(told) == list(first)
+    assert {**told, **{name: first[name] for name in MANY_FIELDS}} == first
+    assert [each["error"]["type"] for each in others if each["message"] == "order failed"] == ["KeyError"] * 2
+    counting = [each for each in others if each["message"].startswith("count")]
+    assert [(each["trace_id"], each["user_id"], each.get("step")) for each in counting] == [
+        ("trace-7", "ann", None),
+        ("trace-7", "ann", "second"),
+        ("trace-7", "ann", None),
+    ]
+    assert [each["message"] for each in records("logs/audit.log", tmp_path)] == ["price changed", "price changed back"]
+
+
+@pytest.mark.parametrize("name", LOGGING.files("yaml"))
+def test_each_configuration_of_the_page_on_logging_is_valid(name: str, tmp_path: Path) -> None:
+    LOGGING.write(tmp_path)
+    assert load_config(tmp_path / name)
+
+
+def test_the_page_on_logging_names_the_variables_there_are() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `(\w+)` \| `(\w+)` \|$", LOGGING.text, re.MULTILINE)
+    assert {variable: key for variable, key, _ in rows} == settings.VARIABLES
+    for _, key, default in rows:
+        assert settings.KEYS[key](default) == getattr(settings.Settings(), key)
+
+
+def test_what_the_page_says_of_other_loggers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOG_DIR")
+    LOGGING.write(tmp_path)
+    names: dict[str, Any] = {"__name__": "shop", "capture_records": capture_records, "context": context}
+    exec("from logging_core import *\nlogger = get_logger('shop')", names)
+    section = LOGGING.text.partition("## From other loggers")[2]
+    ours = [row.split(" | ")[1] for row in section.splitlines() if row.startswith("| ") and "---" not in row]
+    codes = [code for cell in ours for code in re.findall(r"`(\w[^`]*\(.*?\))`", cell)]
+    assert len(codes) > 20
+    try:
+        for code in codes:
+            exec(code, names)
+    finally:
+        shutdown_logging()
+        context.clear()
 
 
 # -- docs/lifecycle.md
