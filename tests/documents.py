@@ -1,5 +1,6 @@
 """The pages of the documentation, as programs that run."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 NOTHING: Mapping[str, str] = MappingProxyType({})
+_SEVERAL = re.compile(r"}\n{")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,10 +36,27 @@ class Page:
         return {head[1]: block for head, block in heads if head}
 
     @property
-    def program(self) -> str:
-        """The blocks of Python that are no files, one after the other."""
+    def rest(self) -> list[str]:
+        """The blocks of Python that are no files."""
         files = self.files("python").values()
-        return "\n".join(block for block in self.blocks("python") if block not in files)
+        return [block for block in self.blocks("python") if block not in files]
+
+    @property
+    def program(self) -> str:
+        """The same, one after the other."""
+        return "\n".join(self.rest)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The objects that its blocks of JSON show, one after the other."""
+        return [each for block in self.blocks("json") for each in json.loads(f"[{_SEVERAL.sub('},{', block)}]")]
+
+    def write(self, folder: Path, replaced: Mapping[str, str] = NOTHING) -> None:
+        """Write its files; `replaced` is what the page shows -> what really is."""
+        for shown in replaced:
+            assert shown in self.text
+        for name, text in self.files("python", "yaml").items():
+            (folder / name).write_text(_replaced(text, replaced))
 
     def run(self, folder: Path, name: str | None = None, replaced: Mapping[str, str] = NOTHING) -> str:
         """Run a file of the page, or its program, in a folder that has all its files; what it prints.
@@ -44,12 +64,9 @@ class Page:
         Args:
             folder: for the files, and for what the program makes.
             name: of the file; None: the program.
-            replaced: what the page shows -> what really is.
+            replaced: as for `write`.
         """
-        for shown in replaced:
-            assert shown in self.text
-        for other, text in self.files("python", "yaml").items():
-            (folder / other).write_text(_replaced(text, replaced))
+        self.write(folder, replaced)
         program = folder / (name or "program.py")
         if name is None:
             program.write_text(_replaced(self.program, replaced))

@@ -16,7 +16,13 @@ import pytest
 import yaml
 
 from examples.sinks import MailSink, SlackSink
+<<<<<<< HEAD
 from logging_core.buffers.spool import spill_root, spool_root
+=======
+from logging_core import context, load_config, settings, shutdown_logging
+from logging_core.buffers.spool import spill_root, spool_root
+from logging_core.testing import capture_records
+>>>>>>> h-examples
 from tests.documents import ROOT, Page, says
 from tests.servers import Server
 from tests.stack import Stack
@@ -35,8 +41,7 @@ def test_what_stands_in_a_block_is_in_its_language(page: Page) -> None:
         ast.parse(block)
     for block in page.blocks("yaml"):
         assert yaml.safe_load(block)
-    for block in page.blocks("json"):
-        json.loads("[" + block.replace("}\n{", "},\n{") + "]")
+    assert all(isinstance(each, dict) for each in page.records)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=repr)
@@ -115,6 +120,60 @@ def test_the_realtime_log(tmp_path: Path) -> None:
     assert len(records("logs/custom/my_app_*.jsonl", tmp_path)) == 101
 
 
+# -- docs/logging.md
+
+LOGGING = Page("docs/logging.md")
+MANY_FIELDS = {"timestamp", "process", "module", "line"}  #: that differ where the page's program runs
+
+
+def test_logging(tmp_path: Path) -> None:
+    shown = LOGGING.run(tmp_path)
+    assert shown == "{'trace_id': 'trace-8'}\nshop\n{}\n"
+    first, *others = records("logs/app.log", tmp_path)
+    (told,) = LOGGING.records
+    assert list(told) == list(first)
+    assert {**told, **{name: first[name] for name in MANY_FIELDS}} == first
+    assert [each["error"]["type"] for each in others if each["message"] == "order failed"] == ["KeyError"] * 2
+    counting = [each for each in others if each["message"].startswith("count")]
+    assert [(each["trace_id"], each["user_id"], each.get("step")) for each in counting] == [
+        ("trace-7", "ann", None),
+        ("trace-7", "ann", "second"),
+        ("trace-7", "ann", None),
+    ]
+    assert [each["message"] for each in records("logs/audit.log", tmp_path)] == ["price changed", "price changed back"]
+
+
+@pytest.mark.parametrize("name", LOGGING.files("yaml"))
+def test_each_configuration_of_the_page_on_logging_is_valid(name: str, tmp_path: Path) -> None:
+    LOGGING.write(tmp_path)
+    assert load_config(tmp_path / name)
+
+
+def test_the_page_on_logging_names_the_variables_there_are() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `(\w+)` \| `(\w+)` \|$", LOGGING.text, re.MULTILINE)
+    assert {variable: key for variable, key, _ in rows} == settings.VARIABLES
+    for _, key, default in rows:
+        assert settings.KEYS[key](default) == getattr(settings.Settings(), key)
+
+
+def test_what_the_page_says_of_other_loggers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOG_DIR")
+    LOGGING.write(tmp_path)
+    names: dict[str, Any] = {"__name__": "shop", "capture_records": capture_records, "context": context}
+    exec("from logging_core import *\nlogger = get_logger('shop')", names)
+    section = LOGGING.text.partition("## From other loggers")[2]
+    ours = [row.split(" | ")[1] for row in section.splitlines() if row.startswith("| ") and "---" not in row]
+    codes = [code for cell in ours for code in re.findall(r"`(\w[^`]*\(.*?\))`", cell)]
+    assert len(codes) > 20
+    try:
+        for code in codes:
+            exec(code, names)
+    finally:
+        shutdown_logging()
+        context.clear()
+
+
 # -- docs/lifecycle.md
 
 LIFE = Page("docs/lifecycle.md")
@@ -148,7 +207,7 @@ def test_the_life_of_a_record(own_redis: str, tmp_path: Path) -> None:
             wait_until(lambda: LIFE.run(tmp_path, "in_the_alerts.py").count("delivered") == 2, what="their record")
             shown = [line for line in LIFE.run(tmp_path, "in_the_alerts.py").splitlines() if "/email/" not in line]
             assert says(LIFE.output_of("in_the_alerts.py"), "\n".join(shown))
-            (told,) = map(json.loads, LIFE.blocks("json"))
+            (told,) = LIFE.records
             (attachment,) = slack.posts[0].body["attachments"]
             assert all(says(text, attachment[name]) for name, text in told.items())
             account = LIFE.blocks("text")[-1]

@@ -1,7 +1,6 @@
 """What docs/fastapi.md, docs/django.md and docs/celery.md show is run, under the servers that they name."""
 
 import inspect
-import json
 import re
 import signal
 import subprocess
@@ -13,43 +12,30 @@ from typing import Any
 import pytest
 
 from logging_core.web import asgi, carrier, celery
+from tests.documents import Page
 from tests.waiting import free_port, wait_until
 from tests.web_servers import WebServer, gunicorn, serving
 
-DOCS = Path(__file__).parent.parent / "docs"
+FASTAPI, DJANGO, CELERY = Page("docs/fastapi.md"), Page("docs/django.md"), Page("docs/celery.md")
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
-
-
-def write(page: str, folder: Path) -> list[str]:
+def write(page: Page, folder: Path) -> list[str]:
     """The files of a page, with its logs in this folder; the rest of its Python."""
-    more = []
-    for block in blocks(page):
-        name, _, _ = block.partition("\n")
-        if name.startswith("# "):
-            (folder / name.removeprefix("# ")).write_text(block.replace('"logs"', repr(str(folder))))
-        else:
-            more.append(block)
-    return more
-
-
-def told(page: str) -> list[dict[str, Any]]:
-    return [json.loads(each) for each in re.findall(r"^\{.*?\}$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)]
+    page.write(folder, {'"logs"': repr(str(folder))})
+    return page.rest
 
 
 def includes(record: dict[str, Any], shown: dict[str, Any]) -> bool:
     return shown.items() <= record.items()
 
 
-def ask(server: WebServer, page: str, path: str) -> None:
+def ask(server: WebServer, page: Page, path: str) -> None:
     """The two requests of a page on a web framework, and what it says of them."""
     answer = server.get(path, X_Request_ID="demo-1", X_User="ann")
     assert answer.json() == {"number": 7, "request_id": "demo-1"} and answer.headers["X-Request-ID"] == "demo-1"
     assert re.fullmatch(r"\d+ms", answer.headers["X-Response-Time"])
-    records = server.wait_for(len(told(page)), request_id="demo-1")
-    for shown in told(page):
+    records = server.wait_for(len(page.records), request_id="demo-1")
+    for shown in page.records:
         assert len([each for each in records if includes(each, shown)]) == 1, (shown, records)
     assert len(server.records("access", request_id="demo-1")) == 1
     failed = server.get("/pay", X_Request_ID="demo-2")
@@ -60,22 +46,22 @@ def ask(server: WebServer, page: str, path: str) -> None:
 
 
 def test_fastapi(tmp_path: Path) -> None:
-    assert not write("fastapi.md", tmp_path)
+    assert not write(FASTAPI, tmp_path)
     port = free_port()
     command = ["uvicorn", "app:app", "--no-access-log", "--port", str(port), "--app-dir", str(tmp_path)]
     with serving(command, port, tmp_path, PYTHONWARNINGS="default") as server:
-        ask(server, "fastapi.md", "/orders/7")
+        ask(server, FASTAPI, "/orders/7")
 
 
 def test_django(tmp_path: Path) -> None:
-    write("django.md", tmp_path)
+    write(DJANGO, tmp_path)
     with gunicorn("wsgi", tmp_path, "--chdir", str(tmp_path)) as server:
-        ask(server, "django.md", "/orders/7/")
+        ask(server, DJANGO, "/orders/7/")
 
 
 def test_django_beside_logging(tmp_path: Path) -> None:
     """The other settings of the page, in its project: our handler by name is the only one."""
-    options, by_name = write("django.md", tmp_path)
+    options, by_name = write(DJANGO, tmp_path)
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/errors.py").write_text("class PaymentRefused(Exception): ...\n")
     settings = (tmp_path / "settings.py").read_text().replace("LOGGING_CONFIG = None", "")
@@ -86,7 +72,7 @@ def test_django_beside_logging(tmp_path: Path) -> None:
 
 
 def test_celery(tmp_path: Path, redis_server: str) -> None:
-    (more,) = write("celery.md", tmp_path)
+    (more,) = write(CELERY, tmp_path)
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "shop", "worker", "-l", "INFO"],
         cwd=tmp_path,
@@ -97,7 +83,7 @@ def test_celery(tmp_path: Path, redis_server: str) -> None:
         subprocess.run([sys.executable, "shop.py"], cwd=tmp_path, check=True)
         server = WebServer(0, tmp_path, worker)  # for what it has logged
         wait_until(
-            lambda: all(any(includes(each, shown) for each in server.records()) for shown in told("celery.md")),
+            lambda: all(any(includes(each, shown) for each in server.records()) for shown in CELERY.records),
             what="the records that the page shows",
         )
         assert len(server.records("errors", error_type="ValueError")) == 1
@@ -107,22 +93,22 @@ def test_celery(tmp_path: Path, redis_server: str) -> None:
     exec(more, {})
 
 
-@pytest.mark.parametrize(("page", "setup"), [("fastapi.md", asgi.setup_logging), ("celery.md", celery.setup_logging)])
-def test_the_pages_name_the_options_there_are(page: str, setup: Any) -> None:
-    text = (DOCS / page).read_text().replace("\n", " ")
+@pytest.mark.parametrize(("page", "setup"), [(FASTAPI, asgi.setup_logging), (CELERY, celery.setup_logging)], ids=repr)
+def test_the_pages_name_the_options_there_are(page: Page, setup: Any) -> None:
+    text = page.text.replace("\n", " ")
     for name, option in inspect.signature(setup).parameters.items():
         if option.kind is option.KEYWORD_ONLY:
             assert f"{name}=" in text
-            if type(option.default) is not bool and not (page == "celery.md" and option.default == ()):
+            if type(option.default) is not bool and not (page is CELERY and option.default == ()):
                 shown = repr(option.default).replace("'", '"')
                 assert f"{name}={shown}" in text
-    assert repr(carrier.CARRIED).replace("'", '"') in (DOCS / "celery.md").read_text()
+    assert repr(carrier.CARRIED).replace("'", '"') in CELERY.text
 
 
 def test_the_page_on_django_names_the_keys_there_are() -> None:
     from logging_core.web.django_settings import Options
 
-    (options,) = [block for block in blocks("django.md") if '"trusted_proxies"' in block]
+    (options,) = [block for block in DJANGO.rest if '"trusted_proxies"' in block]
     assert set(re.findall(r'^    "(\w+)":', options, re.MULTILINE)) == {each.name for each in fields(Options)} - {
         "logging"
     }
