@@ -16,13 +16,9 @@ import pytest
 import yaml
 
 from examples.sinks import MailSink, SlackSink
-<<<<<<< HEAD
-from logging_core.buffers.spool import spill_root, spool_root
-=======
 from logging_core import context, load_config, settings, shutdown_logging
 from logging_core.buffers.spool import spill_root, spool_root
 from logging_core.testing import capture_records
->>>>>>> h-examples
 from tests.documents import ROOT, Page, says
 from tests.servers import Server
 from tests.stack import Stack
