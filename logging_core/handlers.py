@@ -10,19 +10,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import connection, redaction, spill
-from logging_core.buffer import Buffer, MemoryBuffer
+from logging_core import redaction
+from logging_core.buffers import spill
+from logging_core.buffers.buffer import Buffer, MemoryBuffer
+from logging_core.buffers.overflow import OVERFLOWS, Overflow, Policy
+from logging_core.buffers.spill import SpillPlace
+from logging_core.buffers.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
 from logging_core.complaints import complain
 from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
-from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
 from logging_core.sampling import Sampler
-from logging_core.shipper import Shipper
-from logging_core.spill import SpillPlace
-from logging_core.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
-from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
+from logging_core.streams import connection
+from logging_core.streams.shipper import Shipper
+from logging_core.streams.stream import DEFAULT_REDIS_URL, SERVICE_NAME
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
 _COURTESY = 0.25  #: seconds

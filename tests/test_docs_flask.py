@@ -2,21 +2,19 @@
 
 import inspect
 import re
-from pathlib import Path
 
 from logging_core.web.flask import setup_logging
+from tests.documents import Page
 from tests.web_servers import gunicorn
 
-PAGE = (Path(__file__).parent.parent / "docs/flask.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-FILES = {block.split("\n")[0].removeprefix("# "): block for block in BLOCKS if block.startswith("# ")}
-MORE = [block for block in BLOCKS if not block.startswith("# ")]
+PAGE = Page("docs/flask.md")
+FILES = PAGE.files("python")
 
 
 def test_the_application_of_the_page_does_what_the_page_says(tmp_path):
     program = FILES["app.py"].replace('"logs"', repr(str(tmp_path)))
-    tracing = [block for block in MORE if "setup_tracing" in block]
-    (tmp_path / "app.py").write_text(program + "\n".join(block for block in MORE if block not in tracing))
+    tracing = [block for block in PAGE.rest if "setup_tracing" in block]
+    (tmp_path / "app.py").write_text(program + "\n".join(block for block in PAGE.rest if block not in tracing))
     with gunicorn("app:app", tmp_path, "--chdir", str(tmp_path), configuration=FILES["gunicorn.conf.py"]) as server:
         answer = server.get("/orders/7", X_Request_ID="demo-1", X_User="ann")
         assert answer.headers["X-Request-ID"] == "demo-1"
@@ -28,8 +26,8 @@ def test_the_application_of_the_page_does_what_the_page_says(tmp_path):
         missing = server.get("/nothing", X_Request_ID="demo-3").json()
         metrics = server.get("/metrics").text
     assert access == same
-    for record, told in zip((shown, access), re.findall(r"^\{.*?\}$", PAGE, re.MULTILINE | re.DOTALL), strict=True):
-        assert eval(told).items() <= record.items()
+    for record, told in zip((shown, access), PAGE.records, strict=True):
+        assert told.items() <= record.items()
     assert failed.json() == {"error": {"type": "InternalServerError", "request_id": "demo-2"}}
     assert error["error_type"] == "ValueError"
     assert missing["error"]["type"] == "NotFound"
@@ -37,12 +35,12 @@ def test_the_application_of_the_page_does_what_the_page_says(tmp_path):
 
 
 def test_what_the_page_says_of_spans_is_valid():
-    (block,) = [block for block in MORE if "setup_tracing" in block]
+    (block,) = [block for block in PAGE.rest if "setup_tracing" in block]
     compile(block, "docs/flask.md", "exec")
 
 
 def test_the_page_names_the_options_there_are():
-    told = PAGE.replace("\n", " ")
+    told = PAGE.text.replace("\n", " ")
     for name, option in inspect.signature(setup_logging).parameters.items():
         if option.kind is option.KEYWORD_ONLY:
             shown = repr(option.default).replace("'", '"')

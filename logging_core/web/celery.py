@@ -105,8 +105,9 @@ def _receive(request: Any, **_: object) -> None:
 def _begin(task: Any, task_id: str, **_: object) -> None:
     options: _Options | None = getattr(task.app, _OPTIONS, None)
     if options is not None:
-        options.companions.start()
         request = vars(task.request)
+        if not request.get("is_eager"):  # else this is a process of another kind, with companions of its own
+            options.companions.start()
         run = _Run(_block(task, task_id, request), time.perf_counter())
         run.block.__enter__()
         request[_RUN] = run

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from logging_core import connection, stream
-from logging_core.connection import Address, connect_to_ship, is_answer
-from logging_core.wire import NoScriptError, ResponseError, Wire
+from logging_core.streams import connection, stream
+from logging_core.streams.connection import Address, connect_to_ship, is_answer
+from logging_core.streams.wire import NoScriptError, ResponseError, Wire
 from tests import servers
 from tests.servers import Server
 

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from logging_core.web.asgi import RequestLogging, setup_logging
 from tests.logging_core.web.json_file import Kept
 from tests.logging_core.web.web_server import WebServer
+from tests.waiting import wait_until
 
 UVICORN = [sys.executable, "-m", "uvicorn", "tests.logging_core.web.fastapi_shop:app", "--port", "{port}"]
 
@@ -84,7 +85,9 @@ def test_an_error_that_nobody_handles(shop: WebServer) -> None:
     assert (record["level"], record["logger"], record["error_type"]) == ("ERROR", "shop.errors", "ValueError")
     assert (record["method"], record["path"], record["endpoint"]) == ("GET", "/fail/value", "/fail/{how}")
     assert "alert" not in record and "in fail\n" in record["error"]["stack"]
-    assert shop.output.read_text().count("ValueError: secret of the house") == 1  # uvicorn's own, on its console
+    on_console = "ValueError: secret of the house"  # uvicorn's own
+    wait_until(lambda: on_console in shop.output.read_text(), what="the console")
+    assert shop.output.read_text().count(on_console) == 1
 
 
 def test_an_exception_that_is_expected_raises_no_alert(shop: WebServer) -> None:
