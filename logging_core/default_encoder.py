@@ -1,8 +1,8 @@
 """How the records of this program are written by handlers that stand alone, where `init_logging` has no say."""
 
-from logging_core.handlers import service_name
 from logging_core.record import Encoder
 from logging_core.redaction import default_redactor
+from logging_core.service import service_name
 
 
 def default_encoder() -> Encoder:

@@ -3,17 +3,19 @@
 import logging
 from collections.abc import Sequence
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
-from logging_core.sampling import Sampler
+
+if TYPE_CHECKING:
+    from logging_core.sampling import Sampler
 
 
 class Fanout(LineHandler):
     """Gives each line to the handlers whose level it reaches; it closes them with itself."""
 
-    def __init__(self, outputs: Sequence[LineHandler], encoder: Encoder, sampler: Sampler | None = None) -> None:
+    def __init__(self, outputs: Sequence[LineHandler], encoder: Encoder, sampler: "Sampler | None" = None) -> None:
         super().__init__(encoder, min((output.level for output in outputs), default=logging.NOTSET), sampler)
         self.outputs = tuple(outputs)
 

@@ -3,12 +3,10 @@
 import importlib
 import logging
 import os
-import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from logging_core import redaction
 from logging_core.buffers import spill
@@ -21,10 +19,13 @@ from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
-from logging_core.sampling import Sampler
+from logging_core.service import service_name
 from logging_core.streams import connection
 from logging_core.streams.shipper import Shipper
-from logging_core.streams.stream import DEFAULT_REDIS_URL, SERVICE_NAME
+from logging_core.streams.stream import DEFAULT_REDIS_URL
+
+if TYPE_CHECKING:
+    from logging_core.sampling import Sampler
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
 _COURTESY = 0.25  #: seconds
@@ -78,7 +79,7 @@ class RedisStreamHandler(LineHandler):
         spill_max_bytes: int = spill.MAX_BYTES,
         spill_max_age: float = spill.MAX_AGE,
         redact: bool | Redactor = True,
-        sampler: Sampler | None = None,
+        sampler: "Sampler | None" = None,
         call_site: bool = True,
         level: int | str = logging.NOTSET,
     ) -> None:
@@ -222,20 +223,3 @@ def _import_what_the_shipper_needs(redis_url: str) -> None:
     """
     for module in connection.modules_to_ship(redis_url):
         importlib.import_module(module)
-
-
-def service_name(service: str | None = None) -> str:
-    """Whose records these are: as given, else `TOCSIN_SERVICE`, else the name of the running program.
-
-    Raises:
-        ValueError: it could not be the name of a folder.
-    """
-    name = service or os.environ.get("TOCSIN_SERVICE") or _program_name()
-    if not SERVICE_NAME.fullmatch(name):
-        raise ValueError(f"service: letters, digits, '_', '.' and '-', at most 64, not {name!r}")
-    return name
-
-
-def _program_name() -> str:
-    name = Path(sys.argv[0] if sys.argv else "").stem
-    return name if SERVICE_NAME.fullmatch(name) else "app"

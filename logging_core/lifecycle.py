@@ -12,26 +12,28 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from logging_core import config_file, settings
 from logging_core.background import BackgroundHandler, Sink
 from logging_core.console import ConsoleSink, Tee
 from logging_core.errors import ConfigError
 from logging_core.fanout import Fanout
-from logging_core.handlers import RedisStreamHandler, service_name
 from logging_core.line_handler import LineHandler
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
 from logging_core.redaction.secret_keys import DEFAULT_KEYS
 from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS
-from logging_core.sampling import Sampler, Sampling
+from logging_core.service import service_name
 from logging_core.settings import Mistakes, Settings, flag
 from logging_core.storage.file_sink import FileSink, standard_routes
 from logging_core.storage.packing import format_named
 from logging_core.storage.retention import Retention
 from logging_core.storage.rotation import DAY, Rotation
+
+if TYPE_CHECKING:
+    from logging_core.sampling import Sampler
 
 _lock = RLock()
 _installed: "tuple[LineHandler, int] | None" = None  # our handler on the root logger, and the root's level before
@@ -168,7 +170,7 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
         if chosen.resources is not None:
             import_module("logging_core.resources")  # psutil is an extra
     with mistakes.at("sampling"):
-        sampler = Sampler(Sampling.from_mapping(chosen.sampling)) if chosen.sampling else None
+        sampler = _sampler(chosen.sampling) if chosen.sampling else None
     if not mistakes:
         outputs = _outputs(chosen, encoder, mistakes)
     if mistakes:
@@ -176,7 +178,7 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
             output.close()
         raise ConfigError(mistakes)
     if len(outputs) == 1:
-        outputs[0].sampler = sampler
+        outputs[0].encoder, outputs[0].sampler = encoder, sampler
         return outputs[0]
     return Fanout(outputs, encoder, sampler)
 
@@ -187,6 +189,8 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
     outputs: list[LineHandler] = []
     if chosen.destination == "redis":
         with mistakes.at("redis"):
+            from logging_core.handlers import RedisStreamHandler  # who writes files needs nothing of it
+
             redis = chosen.redis
             outputs.append(
                 RedisStreamHandler(
@@ -237,6 +241,17 @@ def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink | None:
     ai = ai_rotation if chosen.enable_ai_handler else None
     routes = standard_routes(rotation, chosen.file_level, ai_rotation=ai)
     return FileSink(chosen.log_dir, routes, compress=files.compress, retention=retention)
+
+
+def _sampler(chosen: Mapping[str, Any]) -> "Sampler":
+    """Of this section.
+
+    Raises:
+        ValueError: naming what will not do.
+    """
+    from logging_core.sampling import Sampler, Sampling
+
+    return Sampler(Sampling.from_mapping(chosen))
 
 
 def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:

@@ -9,13 +9,15 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logging_core import context
 from logging_core.call import CallKey
 from logging_core.complaints import complain
 from logging_core.record import Encoder
-from logging_core.sampling import Sampler
+
+if TYPE_CHECKING:  # most applications keep all records
+    from logging_core.sampling import Sampler
 
 
 class LineHandler(logging.Handler):
@@ -24,7 +26,7 @@ class LineHandler(logging.Handler):
     Subclasses say where lines go: `put`.
     """
 
-    def __init__(self, encoder: Encoder, level: int | str = logging.NOTSET, sampler: Sampler | None = None) -> None:
+    def __init__(self, encoder: Encoder, level: int | str = logging.NOTSET, sampler: "Sampler | None" = None) -> None:
         super().__init__(level)
         self.encoder = encoder
         self.sampler = sampler
@@ -91,7 +93,7 @@ class LineHandler(logging.Handler):
         """The counts of this process."""
         raise NotImplementedError
 
-    def _is_kept(self, sampler: Sampler, level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
+    def _is_kept(self, sampler: "Sampler", level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
         self.tell_repeated()
         link = context.current.get()
         known = fields if link is None or sampler.key in fields else link.fields

@@ -6,9 +6,9 @@ from typing import Any
 from logging_core import redaction
 from logging_core.background import BackgroundHandler
 from logging_core.export.exporter import Exporter
-from logging_core.handlers import service_name
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
+from logging_core.service import service_name
 
 #: The threads of all exporters. What HTTP libraries say in one of them goes to none of them: it would never end.
 _THREADS: set[int | None] = set()

@@ -21,8 +21,6 @@ it comes back, cuts it away: the last records of the version at which the shard 
 import fcntl
 import logging
 import os
-import secrets
-import shutil
 import signal
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -97,8 +95,8 @@ def place(log_dir: Path) -> str:
     path = folder / "place"
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        fresh = folder / f"place-{secrets.token_hex(8)}"
-        fresh.write_text(secrets.token_hex(8))
+        fresh = folder / f"place-{os.urandom(8).hex()}"
+        fresh.write_text(os.urandom(8).hex())
         with suppress(FileExistsError):
             path.hardlink_to(fresh)  # whoever is first
         fresh.unlink()
@@ -229,7 +227,7 @@ class Journal:
         settled = self._state.version is None or self._state.version < version
         if self.is_spoilt:
             kept = self._path.with_suffix(f".spoilt-{int(now)}")
-            shutil.copyfile(self._path, kept)
+            kept.write_bytes(self._path.read_bytes())
             _logger.error(
                 "%s: %d records cannot be read; nothing is cut, a copy is %s", self._path, self._state.spoilt, kept
             )

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from logging_core.service import SERVICE_NAME
 from logging_core.streams.connection import clock
-from logging_core.streams.stream import PRODUCER, SERVICE_NAME, Change, Keys, coded, producers, run_script
+from logging_core.streams.stream import PRODUCER, Change, Keys, coded, producers, run_script
 
 if TYPE_CHECKING:
     import redis

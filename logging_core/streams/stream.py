@@ -29,7 +29,6 @@ Only committed entries leave the stream; it is never trimmed by length.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -46,7 +45,6 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6390/0"  #: where `tocsin up` puts its em
 DEFAULT_BUDGET = 256 * 1024 * 1024  #: bytes of bodies in a stream, where Redis has no `maxmemory`
 SHARDS = "tocsin:shards"
 PRODUCER = "producer:"
-SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LUA = Path(__file__).parent
 
 

@@ -24,6 +24,8 @@ from logging_core import (
     shutdown_logging,
 )
 from logging_core.fanout import Fanout
+from logging_core.line_handler import LineHandler
+from logging_core.streams.stream import Keys
 from tests.waiting import wait_until
 
 DOCUMENTED = {
@@ -209,3 +211,20 @@ for number in range(5000):
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert [record["number"] for record in lines("logs/app.log")] == list(range(5000))
+
+
+def test_what_is_said_of_records_counts_wherever_they_go(redis: Any, redis_server: str) -> None:
+    init_logging(
+        destination="redis",
+        console_level="OFF",
+        call_site=False,
+        redaction={"enabled": False},
+        redis={"url": redis_server, "buffer": "memory"},
+    )
+    (handler,) = (each for each in logging.getLogger().handlers if isinstance(each, LineHandler))
+    get_logger("shop").info("password=hunter22")
+    assert handler.flush(10)
+    ((_, fields),) = redis.xrange(Keys().stream)
+    record = json.loads(fields[b"body"])
+    assert record["message"] == "password=hunter22"
+    assert "line" not in record
