@@ -11,7 +11,7 @@ import redis
 from pythonjsonlogger.json import JsonFormatter
 
 from logging_core import RedisStreamHandler
-from logging_core.account import account
+from logging_core.streams.account import account
 
 NAMES = ("NullHandler", "stdlib queue", "tocsin spool", "tocsin memory")
 REFERENCE = "stdlib queue"  #: what the others are compared with

@@ -22,14 +22,14 @@ import redis
 
 from benchmarks.pipeline import PATIENCE, ingesting, spool
 from benchmarks.redis_server import server
-from logging_core.stream import open_shards
+from logging_core.streams.stream import open_shards
 
 #: (shards, producers)
 SIZES = ((1, 1), (1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (4, 4), (4, 8))
 PRODUCER = """
 import sys
 from benchmarks.pipeline import log, spooling
-from logging_core.stream import choose_shard
+from logging_core.streams.stream import choose_shard
 url, spool_dir, records = sys.argv[1], sys.argv[2], int(sys.argv[3])
 handler, logger = spooling(url, spool_dir, records)
 log(logger, 100)

@@ -36,8 +36,8 @@ from benchmarks.contenders import LINE, Stdlib
 from benchmarks.redis_server import free_port, server
 from logging_core import RedisStreamHandler
 from logging_core.record import Encoder
-from logging_core.shard import Shard
-from logging_core.stream import append
+from logging_core.streams.shard import Shard
+from logging_core.streams.stream import append
 
 PATIENCE = 120.0  #: seconds for everything to be written
 BATCH = 500  #: records of an entry that the writer alone is given

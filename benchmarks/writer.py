@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from logging_core.shard import Shard
+from logging_core.streams.shard import Shard
 
 LEASE = 60.0  #: seconds
 BLOCK = 0.2  #: seconds

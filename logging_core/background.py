@@ -16,6 +16,7 @@ from logging_core.complaints import complain
 from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
+from logging_core.threads import begun
 
 BATCH = 500  #: lines that a sink is given at once, at most
 LINGER = 0.005  #: seconds between two batches, in which lines gather
@@ -203,9 +204,8 @@ class BackgroundHandler(LineHandler):
 
     def _wake(self) -> None:
         """End the rest, or begin. Never blocks."""
-        if self._thread is None:
-            self._start()
-        self._ring()
+        if self._thread is not None or self._start():
+            self._ring()
 
     def _ring(self) -> None:
         self._resting = False
@@ -214,17 +214,16 @@ class BackgroundHandler(LineHandler):
         except RuntimeError:
             pass  # it rings already
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Begin; where that is impossible now, a later record tries again, or `close` writes."""
         with self._lock:
-            if self._thread is not None or self._closed:
-                return
-            self._thread = threading.Thread(target=self._run, name="tocsin-background", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: `close` writes then
-                self._thread = None
-                complain(f"no thread to write log records: {error}")
-        call_before_child_ends(self.flush)
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="tocsin-background", daemon=True)
+                if begun(self._thread):
+                    call_before_child_ends(self.flush)
+                else:
+                    self._thread = None
+            return self._thread is not None
 
     # -- in the thread ---------------------------------------------------------------------------------------------
 

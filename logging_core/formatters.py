@@ -5,9 +5,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 
 from logging_core import context
+from logging_core.redaction import Redactor, chosen
 from logging_core.sanitize import Sanitizer, text_of
 
 __all__ = ["CustomJsonFormatter", "JsonFormatter"]
@@ -22,16 +24,18 @@ class CustomJsonFormatter(JsonFormatter):
 
     Above the fields that the format names it has the extra fields, those of the context (`LoggingContext`), an
     exception as `error` {type, message, stack}, and inside of a request of Flask's `request` {method, path, ip,
-    user_agent}, `user_id` and `request_id`. What JSON cannot hold is changed as little as possible, and listed under
-    `altered`.
+    user_agent}, `user_id` and `request_id`. Secrets are hidden. What JSON cannot hold is changed as little as possible,
+    and listed under `altered`.
 
     Args:
         fmt: as of python-json-logger, such as `%(timestamp)s %(level)s %(name)s %(message)s`; by default `FIELDS`.
-        options: of python-json-logger's JsonFormatter.
+        redact: whether secrets are hidden, or who hides them.
+        options: of python-json-logger's JsonFormatter. An encoder of the application's own is given values as they are.
     """
 
-    def __init__(self, fmt: Any = None, *args: Any, **options: Any) -> None:
+    def __init__(self, fmt: Any = None, *args: Any, redact: bool | Redactor = True, **options: Any) -> None:
         super().__init__(FIELDS if fmt is None else fmt, *args, **options)
+        self._redactor = chosen(redact)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Fill in all fields of a record."""
@@ -54,6 +58,8 @@ class CustomJsonFormatter(JsonFormatter):
             return log_data
         sanitizer = Sanitizer()
         plain = {sanitizer.name(name): sanitizer.clean(value, str(name)) for name, value in log_data.items()}
+        if self._redactor is not None and self._redactor.suspects(plain, orjson.dumps(plain)):
+            plain = self._redactor.clean(plain)
         return plain | {"altered": sanitizer.altered} if sanitizer.altered else plain
 
 

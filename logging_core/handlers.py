@@ -10,19 +10,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from logging_core import connection, redaction, spill
-from logging_core.buffer import Buffer, MemoryBuffer
+from logging_core import redaction
+from logging_core.buffers import spill
+from logging_core.buffers.buffer import Buffer, MemoryBuffer
+from logging_core.buffers.overflow import OVERFLOWS, Overflow, Policy
+from logging_core.buffers.spill import SpillPlace
+from logging_core.buffers.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
 from logging_core.complaints import complain
 from logging_core.forks import call_before_child_ends, renew_in_child
 from logging_core.line_handler import LineHandler
-from logging_core.overflow import OVERFLOWS, Overflow, Policy
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
 from logging_core.sampling import Sampler
-from logging_core.shipper import Shipper
-from logging_core.spill import SpillPlace
-from logging_core.spool import SPILL_DIR, SpoolBuffer, spill_root, spool_root
-from logging_core.stream import DEFAULT_REDIS_URL, SERVICE_NAME
+from logging_core.streams import connection
+from logging_core.streams.shipper import Shipper
+from logging_core.streams.stream import DEFAULT_REDIS_URL, SERVICE_NAME
 
 _DRAIN = 2.0  #: seconds that `close`, and `flush` by default, may take
 _COURTESY = 0.25  #: seconds
@@ -131,7 +133,6 @@ class RedisStreamHandler(LineHandler):
         if buffer is None or not buffer.accepted:
             return True
         if shipper is None:
-            self._start_shipper(buffer)  # there was no thread to be had
             return False
         if timeout is None:
             timeout = 0.0 if shipper.failing else _DRAIN
@@ -154,7 +155,7 @@ class RedisStreamHandler(LineHandler):
 
     def _drain(self, buffer: Buffer, shipper: Shipper) -> None:
         deadline = time.monotonic() + _DRAIN
-        if not shipper.failing and shipper.wait(buffer.accepted, _DRAIN, written=False):
+        if shipper.alive and not shipper.failing and shipper.wait(buffer.accepted, _DRAIN, written=False):
             # A courtesy: a spool whose records are written leaves nothing to be adopted.
             shipper.wait(buffer.accepted, min(_COURTESY, deadline - time.monotonic()), written=True)
         shipper.stop(max(deadline - time.monotonic(), _COURTESY))
@@ -188,17 +189,12 @@ class RedisStreamHandler(LineHandler):
                     self._buffer = MemoryBuffer(self.service, 0)
                     self._buffer.close(0)  # refuses, and counts it
                 else:
-                    self._buffer = self._make_buffer()
-                    self._start_shipper(self._buffer)
+                    buffer = self._make_buffer()
+                    root = self._root if buffer.durable else None
+                    self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
+                    self._buffer = buffer
+                    call_before_child_ends(self.flush)
             return self._buffer
-
-    def _start_shipper(self, buffer: Buffer) -> None:
-        try:
-            root = self._root if buffer.durable else None
-            self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
-        except RuntimeError as error:  # the interpreter shuts down, or a limit is reached: a spool is adopted by others
-            complain(f"no thread to ship log records: {error}")
-        call_before_child_ends(self.flush)
 
     def _make_buffer(self) -> Buffer:
         max_bytes, max_records = self._limits

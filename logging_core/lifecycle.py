@@ -19,18 +19,18 @@ from logging_core.background import BackgroundHandler, Sink
 from logging_core.console import ConsoleSink, Tee
 from logging_core.errors import ConfigError
 from logging_core.fanout import Fanout
-from logging_core.file_sink import FileSink, standard_routes
 from logging_core.handlers import RedisStreamHandler, service_name
 from logging_core.line_handler import LineHandler
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
-from logging_core.retention import Retention
-from logging_core.rotation import DAY, Rotation
+from logging_core.redaction.secret_keys import DEFAULT_KEYS
+from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS
 from logging_core.sampling import Sampler, Sampling
-from logging_core.secret_keys import DEFAULT_KEYS
-from logging_core.secret_patterns import DEFAULT_PATTERNS
 from logging_core.settings import Mistakes, Settings, flag
+from logging_core.storage.file_sink import FileSink, standard_routes
+from logging_core.storage.retention import Retention
+from logging_core.storage.rotation import DAY, Rotation
 
 _lock = RLock()
 _installed: "tuple[LineHandler, int] | None" = None  # our handler on the root logger, and the root's level before

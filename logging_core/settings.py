@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from logging_core import config_file
+from logging_core.buffers.overflow import OVERFLOWS, Overflow
 from logging_core.config_file import Document, Location
 from logging_core.errors import ConfigError
-from logging_core.overflow import OVERFLOWS, Overflow
-from logging_core.packing import Compression
+from logging_core.storage.packing import Compression
 
 DEFAULT_FILE = Path("config/logging.yaml")
 OFF = "OFF"  #: a console level at which nothing is shown

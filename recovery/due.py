@@ -7,7 +7,7 @@ Keys:
 import msgspec
 import redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from recovery.model import Plan, Step
 
 _NAME = "recovery:due"  # of shard 0, whose series and positions move in the same step

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from logging_core.stream import Change
+from logging_core.streams.stream import Change
 from rules import error_groups
 from rules.bounds import Bounds
 from rules.error_groups import NOWHERE, Sighting

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from logging_core.account import Account, account
-from logging_core.stream import Change, coded, script_text, shard_key
+from logging_core.streams.account import Account, account
+from logging_core.streams.stream import Change, coded, script_text, shard_key
 from rules.series import TOTAL, growth, series_labels, series_text
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from logging_core.connection import clock
-from logging_core.stream import coded, script_text, shard_key
+from logging_core.streams.connection import clock
+from logging_core.streams.stream import coded, script_text, shard_key
 from rules.bounds import Bounds
 from rules.counters import ERRORS, QUIET_ERRORS, count_reported
 from rules.error_groups import GROUPS, ErrorGroups

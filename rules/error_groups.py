@@ -12,7 +12,7 @@ Of each shard, here 0; readers add them up.
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from logging_core.stream import Change, shard_key, shards
+from logging_core.streams.stream import Change, shard_key, shards
 from rules.fingerprint import Group
 from rules.forgetting import forget
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
-from logging_core.live import Batch, Once
-from logging_core.log_files import Series, UnreadableError
-from logging_core.log_follow import SeriesTail
+from logging_core.storage.log_files import Series, UnreadableError
+from logging_core.storage.log_follow import SeriesTail
+from logging_core.streams.live import Batch, Once
 from rules.log_query import Found, Query, Selection
 from rules.log_search import Source, of_series
 

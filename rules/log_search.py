@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, count
 from pathlib import Path
 
-from logging_core.log_files import LogFile, Series, UnreadableError, series_below
+from logging_core.storage.log_files import LogFile, Series, UnreadableError, series_below
 from rules.log_query import LEVELS, Found, Query, Selection, decode, moment_of
 
 LATE = timedelta(days=1)  #: a record is at most so much older than when it was written

@@ -19,7 +19,7 @@ from typing import cast
 
 import redis
 
-from logging_core.stream import Change, coded, script_text
+from logging_core.streams.stream import Change, coded, script_text
 from rules.siblings import Sibling, identity
 
 EXPIRY = 30 * 86400  #: seconds

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import promql_parser as parser
 
-from logging_core.stream import Change, shard_key, shards
+from logging_core.streams.stream import Change, shard_key, shards
 from rules.forgetting import forget
 from rules.matcher import Labels, Matcher, MatchOp, quoted
 from rules.promql.values import NAME, Run, Sample

@@ -7,7 +7,7 @@ Redis, the schedule is kept with the data.
 from typing import Any
 from urllib.parse import quote
 
-from logging_core.connection import Address
+from logging_core.streams.connection import Address
 from tasks.settings import SCHEDULE_SCHEMES, Settings
 
 KEY_PREFIX = "tocsin:celery:"

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 
-from logging_core.shard import Entry
+from logging_core.streams.shard import Entry
 from rules.event_series import EVENTS
 from rules.record import EventRecord, Record
 

@@ -13,7 +13,7 @@ from alerts.model import Alert, State, fingerprint
 from alerts.route import route
 from alerts.state import Held, advance, next_moment
 from alerts.store import AlertStore
-from logging_core.stream import Change
+from logging_core.streams.stream import Change
 from rules.delivery import DeliverySeries
 from rules.engine import evaluate as readings_of
 from rules.error_groups import ErrorGroups

@@ -16,7 +16,7 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.utils.nodenames import worker_direct
 from redis import Redis, RedisError
 
-from logging_core.connection import clock
+from logging_core.streams.connection import clock
 from tasks import wiring
 
 KEY = "tocsin:workers"

@@ -15,9 +15,9 @@ from typing import Any
 import redis.exceptions
 from celery.signals import celeryd_after_setup
 
-from logging_core.journal import evict, exclusive, journaled, place
-from logging_core.shard import LeaseLostError, Shard
-from logging_core.stream import open_shards, shards
+from logging_core.storage.journal import evict, exclusive, journaled, place
+from logging_core.streams.shard import LeaseLostError, Shard
+from logging_core.streams.stream import open_shards, shards
 from tasks import settings, stalls, takeover, wiring
 from tasks.app import app
 from tasks.writer import Writer

@@ -5,14 +5,14 @@ groups; sealed files are compressed, and removed in the end.
 import logging
 import time
 
-from logging_core.account import retire
-from logging_core.compression import compress_sealed, in_use
-from logging_core.packing import format_named
-from logging_core.retention import retain
-from logging_core.shipper import ship_orphans
-from logging_core.spill import SpillPlace
-from logging_core.spool import spill_root, spool_root
-from logging_core.upkeep import COMPRESSED_AFTER
+from logging_core.buffers.spill import SpillPlace
+from logging_core.buffers.spool import spill_root, spool_root
+from logging_core.storage.compression import compress_sealed, in_use
+from logging_core.storage.packing import format_named
+from logging_core.storage.retention import retain
+from logging_core.storage.upkeep import COMPRESSED_AFTER
+from logging_core.streams.account import retire
+from logging_core.streams.shipper import ship_orphans
 from rules import error_groups, series
 from tasks import settings, wiring
 from tasks.app import app

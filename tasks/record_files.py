@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from logging_core.channels import WELL_KNOWN, is_channel
-from logging_core.files import FileStore
-from logging_core.journal import Journal
-from logging_core.shard import Entry
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal
+from logging_core.streams.shard import Entry
 from rules.counters import ERROR_LEVELS, Place
 from rules.record import Record
 from tasks.decoding import lines

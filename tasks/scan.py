@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 import redis
 from redis.exceptions import LockNotOwnedError
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from recovery import due
 from recovery.actions.clean_cache import CleanCache
 from recovery.model import Cause

@@ -26,11 +26,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from logging_core.connection import Address
-from logging_core.packing import Compression, format_named
-from logging_core.retention import Retention
-from logging_core.rotation import DAY, Rotation
-from logging_core.stream import DEFAULT_REDIS_URL
+from logging_core.storage.packing import Compression, format_named
+from logging_core.storage.retention import Retention
+from logging_core.storage.rotation import DAY, Rotation
+from logging_core.streams.connection import Address
+from logging_core.streams.stream import DEFAULT_REDIS_URL
 from rules import yaml_file
 from rules.errors import ConfigError
 from rules.yaml_file import Section
@@ -69,7 +69,7 @@ def _broker_url(value: str) -> str:
 
 
 class RedisSettings(Section):
-    """Where Redis is, by a URL of logging_core/connection.py; without one, `tocsin up` starts a server on loopback."""
+    """Where Redis is, by a URL as in logging_core/streams/connection.py; without one, `tocsin up` starts a server."""
 
     broker_url: Annotated[str, AfterValidator(_broker_url)] = ""  #: Celery's broker; empty: the same Redis
     url: Annotated[str, AfterValidator(_redis_url)] = ""  #: empty: embedded

@@ -11,8 +11,8 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
-from logging_core.account import Account, account
-from logging_core.connection import clock, servers
+from logging_core.streams.account import Account, account
+from logging_core.streams.connection import clock, servers
 from recovery.journal import Journal
 from rules import delivery
 from tasks import canary, heartbeat, schedule

@@ -3,9 +3,9 @@
 import logging
 import time
 
-from logging_core.files import FileStore
-from logging_core.journal import Journal, exclusive, uncommitted
-from logging_core.shard import Shard
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal, exclusive, uncommitted
+from logging_core.streams.shard import Shard
 from tasks.settings import Settings
 
 _logger = logging.getLogger(__name__)

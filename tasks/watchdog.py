@@ -22,7 +22,7 @@ from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
-from logging_core.connection import clock
+from logging_core.streams.connection import clock
 from tasks import canary, settings, wiring
 
 EXITS_KEY = "tocsin:watchdog:exits"

@@ -7,7 +7,7 @@ import redis
 from alerts import config
 from alerts import receivers as receivers_of
 from alerts.receivers.base import Receiver
-from logging_core import connection
+from logging_core.streams import connection
 from tasks import settings
 
 

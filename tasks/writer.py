@@ -14,11 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from logging_core.files import FileStore
-from logging_core.gap import explain
-from logging_core.journal import Journal
-from logging_core.shard import Entry, LeaseLostError, Shard
-from logging_core.stream import PRODUCER, Change
+from logging_core.buffers.gap import explain
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal
+from logging_core.streams.shard import Entry, LeaseLostError, Shard
+from logging_core.streams.stream import PRODUCER, Change
 from rules.bounds import Bounds
 from rules.counters import Place, count_records
 from tasks import decoding, evaluate, stalls, takeover, wiring

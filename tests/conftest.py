@@ -11,8 +11,8 @@ import pytest
 import redis as redis_py
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.connection import connect
-from logging_core.spool import spill_root, spool_root
+from logging_core.buffers.spool import spill_root, spool_root
+from logging_core.streams.connection import connect
 from tests import servers
 from tests.stack import Stack
 from tests.waiting import free_port

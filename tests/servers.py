@@ -11,7 +11,7 @@ from typing import Self
 
 import redis
 
-from logging_core import connection
+from logging_core.streams import connection
 from tests.waiting import free_port, wait_until
 from tocsin import embedded_redis
 

@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.connection import connect
+from logging_core.streams.connection import connect
 from tests.waiting import free_port
 
 PATIENCE = 40.0  #: seconds that a part may take to do what it should

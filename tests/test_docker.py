@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from logging_core.files import FileStore
-from logging_core.journal import Journal
-from logging_core.rotation import Rotation
-from logging_core.shard import Entry
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal
+from logging_core.storage.rotation import Rotation
+from logging_core.streams.shard import Entry
 from rules.record import Record
 from tasks.record_files import RecordFiles
 

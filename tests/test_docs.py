@@ -17,7 +17,7 @@ import yaml
 
 from examples.sinks import MailSink, SlackSink
 from logging_core import context, load_config, settings, shutdown_logging
-from logging_core.spool import spill_root, spool_root
+from logging_core.buffers.spool import spill_root, spool_root
 from logging_core.testing import capture_records
 from tests.documents import ROOT, Page, says
 from tests.servers import Server

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from logging_core import RedisStreamHandler
-from logging_core.account import account
-from logging_core.stream import shard_key
+from logging_core.streams.account import account
+from logging_core.streams.stream import shard_key
 from rules.error_groups import ErrorGroups
 from rules.series import TOTAL
 from tests.stack import Stack

@@ -8,7 +8,7 @@ import typer
 from redis import RedisError
 from rich.console import Console
 
-from logging_core.connection import shown
+from logging_core.streams.connection import shown
 from rules.errors import ConfigError
 from tasks import checks, settings, wiring
 from tasks import status as stack_status

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from logging_core import segment
-from logging_core.connection import shown
-from logging_core.stream import Keys
+from logging_core.buffers import segment
+from logging_core.streams.connection import shown
+from logging_core.streams.stream import Keys
 from tasks.settings import Settings
 from tasks.status import BEAT_SILENCE
 from tocsin.facts import Answers, Facts, Host, Server, Spool

@@ -13,10 +13,11 @@ import psutil
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError, ResponseError
 
-from logging_core import claim, stream
-from logging_core.connection import clock, connect, servers
-from logging_core.journal import State
-from logging_core.spool import spool_root
+from logging_core.buffers import claim
+from logging_core.buffers.spool import spool_root
+from logging_core.storage.journal import State
+from logging_core.streams import stream
+from logging_core.streams.connection import clock, connect, servers
 from rules.errors import ConfigError
 from tasks import checks, heartbeat, status, wiring
 from tasks.app import app

@@ -11,10 +11,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from logging_core.connection import connect, shown
 from logging_core.errors import ConfigError
-from logging_core.live import LiveStream
-from logging_core.log_files import Series, UnreadableError
+from logging_core.storage.log_files import Series, UnreadableError
+from logging_core.streams.connection import connect, shown
+from logging_core.streams.live import LiveStream
 from rules.conditions import Condition
 from rules.log_follow import Follower
 from rules.log_query import LEVELS, Found, Query

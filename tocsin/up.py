@@ -10,7 +10,7 @@ import redis
 import requests
 from rich.console import Console
 
-from logging_core.connection import shown
+from logging_core.streams.connection import shown
 from tasks import heartbeat, schedule, wiring
 from tasks.settings import Settings
 from tocsin import embedded_redis, programs, supervision

@@ -17,7 +17,7 @@ from examples.demo.place import Place
 from examples.demo.programs import StartError
 from examples.demo.story import Story
 from examples.sinks import LOOPBACK, MailSink, SlackSink
-from logging_core.spool import spill_root, spool_root
+from logging_core.buffers.spool import spill_root, spool_root
 
 
 def main() -> int:

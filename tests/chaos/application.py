@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from logging_core import RedisStreamHandler
-from logging_core.buffer import MemoryBuffer
-from logging_core.spool import SPILL_DIR, SpoolBuffer
+from logging_core.buffers.buffer import MemoryBuffer
+from logging_core.buffers.spool import SPILL_DIR, SpoolBuffer
 
 ERROR_EVERY = 10  #: each such record of a thread is an error
 WIDTH = 7 + 1 + 3 + 1 + 8  #: of an id: pid, thread, number

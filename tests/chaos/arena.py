@@ -26,7 +26,7 @@ import pytest
 
 from alerts.model import State
 from alerts.store import AlertStore
-from logging_core.account import Account
+from logging_core.streams.account import Account
 from tests.chaos.application import ERROR_EVERY, WIDTH
 from tests.chaos.chaos_stack import ChaosStack
 from tests.hostile import Parts, mistakes

@@ -14,9 +14,9 @@ import psutil
 import redis
 from supervisor.xmlrpc import SupervisorTransport
 
-from logging_core.account import Account, account
-from logging_core.connection import connect
-from logging_core.spool import spill_root, spool_root
+from logging_core.buffers.spool import spill_root, spool_root
+from logging_core.streams.account import Account, account
+from logging_core.streams.connection import connect
 from tests.servers import Cluster, Sentinels
 from tests.stack import Stack, living
 from tests.waiting import wait_until

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from dashboard.health import troubles
-from logging_core.account import Account
+from logging_core.streams.account import Account
 from tasks.heartbeat import Worker
 from tasks.status import Evaluation, RedisServer, Status
 

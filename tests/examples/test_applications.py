@@ -13,8 +13,8 @@ import pytest
 import requests
 from redis import Redis
 
-from logging_core.connection import connect
-from logging_core.stream import Keys
+from logging_core.streams.connection import connect
+from logging_core.streams.stream import Keys
 from tests.waiting import free_port, wait_until
 
 GUNICORN = ["gunicorn", "-c", "python:examples.gunicorn_config", "-b", "127.0.0.1:{port}"]

@@ -10,7 +10,7 @@ from redis import Redis
 
 from examples import shop
 from logging_core import RedisStreamHandler
-from logging_core.stream import Keys
+from logging_core.streams.stream import Keys
 
 
 @pytest.fixture

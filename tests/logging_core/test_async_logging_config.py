@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.async_logging_config import AsyncLoggingConfig, AsyncLoggingConfigLoader, level_number
-from logging_core.config_loader import ConfigLoader
+from logging_core.async_logging.config import AsyncLoggingConfig, AsyncLoggingConfigLoader, level_number
+from logging_core.async_logging.config_loader import ConfigLoader
 from logging_core.errors import ConfigError
 
 FULL = """\

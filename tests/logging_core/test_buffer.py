@@ -10,11 +10,11 @@ from typing import Protocol
 
 import pytest
 
-from logging_core.buffer import Buffer, MemoryBuffer
-from logging_core.gap import coded, explain
-from logging_core.overflow import Overflow, Policy, floor
-from logging_core.segment import SIZE
-from logging_core.spool import SpoolBuffer
+from logging_core.buffers.buffer import Buffer, MemoryBuffer
+from logging_core.buffers.gap import coded, explain
+from logging_core.buffers.overflow import Overflow, Policy, floor
+from logging_core.buffers.segment import SIZE
+from logging_core.buffers.spool import SpoolBuffer
 from tests.waiting import wait_until
 
 LINE = b"x" * 1023 + b"\n"

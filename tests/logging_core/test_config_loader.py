@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.config_loader import ConfigLoader
+from logging_core.async_logging.config_loader import ConfigLoader
 from logging_core.errors import ConfigError
 
 SYSTEM = """\

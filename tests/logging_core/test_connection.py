@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from logging_core import RedisStreamHandler, connection
-from logging_core.connection import Address, clock, connect, servers, shown
-from logging_core.spool import spool_root
+from logging_core import RedisStreamHandler
+from logging_core.buffers.spool import spool_root
+from logging_core.streams import connection
+from logging_core.streams.connection import Address, clock, connect, servers, shown
 from tests.servers import Cluster, Sentinels
 from tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from logging_core.entry import Intake, read
+from logging_core.realtime.entry import Intake, read
+from logging_core.realtime.validation import Validator
 from logging_core.record import Encoder
-from logging_core.validation import Validator
 
 LineOf = Callable[[dict[str, Any]], dict[str, Any]]
 

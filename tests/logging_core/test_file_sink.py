@@ -19,13 +19,13 @@ import orjson
 import pytest
 import zstandard
 
-from logging_core import shared_file, upkeep
 from logging_core.background import BackgroundHandler, Line
-from logging_core.file_sink import FileSink, Route, channel_of, standard_routes
-from logging_core.journal import locked
 from logging_core.record import Encoder
-from logging_core.retention import Retention
-from logging_core.rotation import DAY, Rotation, generations, moving
+from logging_core.storage import shared_file, upkeep
+from logging_core.storage.file_sink import FileSink, Route, channel_of, standard_routes
+from logging_core.storage.journal import locked
+from logging_core.storage.retention import Retention
+from logging_core.storage.rotation import DAY, Rotation, generations, moving
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -296,9 +296,9 @@ WRITER = """
 import logging, sys, time
 from pathlib import Path
 from logging_core.background import BackgroundHandler
-from logging_core.file_sink import FileSink, Route
+from logging_core.storage.file_sink import FileSink, Route
 from logging_core.record import Encoder
-from logging_core.rotation import Rotation
+from logging_core.storage.rotation import Rotation
 
 folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 sink = FileSink(folder, [Route("app.log", rotation=Rotation(max_bytes=5000, backups=999))], compress="gzip")

@@ -128,3 +128,13 @@ def test_line_breaks_forge_no_record(written):
     logger, read = written
     logger.info('x\n{"level": "CRITICAL"}')
     assert len(read()) == 1
+
+
+def test_secrets_are_hidden_unless_that_is_not_wanted(written):
+    logger, read = written
+    logger.info("in", extra={"password": "hunter2", "user": "ann"})
+    read(CustomJsonFormatter(redact=False))
+    logger.info("in", extra={"password": "hunter2"})
+    hidden, shown = read()
+    assert (hidden["password"], hidden["user"]) == ("[redacted]", "ann")
+    assert shown["password"] == "hunter2"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.gap import Gap, Gaps, coded, decoded, explain
+from logging_core.buffers.gap import Gap, Gaps, coded, decoded, explain
 
 
 @pytest.mark.parametrize(

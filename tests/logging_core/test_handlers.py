@@ -16,8 +16,8 @@ import pytest
 from redis import Redis
 
 from logging_core import RedisStreamHandler
-from logging_core.account import account
-from logging_core.stream import Keys
+from logging_core.streams.account import account
+from logging_core.streams.stream import Keys
 from tests.waiting import free_port, wait_until
 
 Make = Callable[..., tuple[logging.Logger, RedisStreamHandler]]

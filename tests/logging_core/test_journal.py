@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from logging_core import journal as journal_module
-from logging_core.files import FileStore
-from logging_core.journal import FORGET_AFTER, NO_FILE, Journal, exclusive
+from logging_core.storage import journal as journal_module
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import FORGET_AFTER, NO_FILE, Journal, exclusive
 
 NAME = "shop/app.log"
 

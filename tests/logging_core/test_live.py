@@ -1,8 +1,8 @@
 from functools import partial
 
-from logging_core.connection import connect
-from logging_core.live import LiveStream, Once
-from logging_core.stream import append, open_shards
+from logging_core.streams.connection import connect
+from logging_core.streams.live import LiveStream, Once
+from logging_core.streams.stream import append, open_shards
 from tests.waiting import wait_until
 
 PRODUCER = "0" * 31 + "1"

@@ -5,7 +5,7 @@ import sys
 import pytest
 import zstandard
 
-from logging_core.log_files import BLOCK, LogFile, UnreadableError, series_below, series_in
+from logging_core.storage.log_files import BLOCK, LogFile, UnreadableError, series_below, series_in
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(300_000))  # some blocks
 

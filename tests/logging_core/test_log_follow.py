@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from logging_core import log_follow
-from logging_core.log_files import LogFile, series_in
-from logging_core.log_follow import SeriesTail
+from logging_core.storage import log_follow
+from logging_core.storage.log_files import LogFile, series_in
+from logging_core.storage.log_follow import SeriesTail
 
 BEGIN = datetime(2026, 2, 19, tzinfo=UTC)
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from logging_core import init_logging, realtime_integration, realtime_logger, shutdown_logging
+from logging_core import init_logging, shutdown_logging
 from logging_core.line_handler import LineHandler
 from logging_core.realtime import RealtimeLogger, get_log_integrator, log_realtime, realtime_log
-from logging_core.realtime_integration import RealtimeLogIntegrator
+from logging_core.realtime import integration as realtime_integration
+from logging_core.realtime import logger as realtime_logger
+from logging_core.realtime.integration import RealtimeLogIntegrator
 from logging_core.record import Encoder
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from logging_core import realtime_logger
 from logging_core.background import Line
-from logging_core.dated_files import DatedFiles
 from logging_core.errors import ConfigError
 from logging_core.realtime import AsyncLogWriter, RealtimeLogger, get_realtime_logger
+from logging_core.realtime import logger as realtime_logger
+from logging_core.storage.dated_files import DatedFiles
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

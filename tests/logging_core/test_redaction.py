@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
-from logging_core.secret_keys import DEFAULT_KEYS
-from logging_core.secret_patterns import DEFAULT_PATTERNS, Pattern, Sign, is_card_number
+from logging_core.redaction.secret_keys import DEFAULT_KEYS
+from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS, Pattern, Sign, is_card_number
 
 REDACTOR = Redactor()
 #: Made up, and put together here, so that no scanner of repositories takes them for real ones.

@@ -14,6 +14,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture(autouse=True)
 def _stopped():
+    stop_resource_sampler()  # an application of another test may have begun
     yield
     stop_resource_sampler()
 

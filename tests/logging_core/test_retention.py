@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.retention import Retention, Sealed, expired, retain
-from logging_core.rotation import DAY, Rotation, moving
+from logging_core.storage.retention import Retention, Sealed, expired, retain
+from logging_core.storage.rotation import DAY, Rotation, moving
 
 DAYS = [Sealed(day * DAY, Path(f"app.log.{8 - day}"), 10_000_000) for day in range(1, 8)]
 NOW = 8 * DAY

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from logging_core import compression
-from logging_core.compression import compress_sealed
-from logging_core.files import FileStore
-from logging_core.journal import Journal, locked
-from logging_core.packing import format_named
-from logging_core.rotation import DAY, Rotation, generations, moving
+from logging_core.storage import compression
+from logging_core.storage.compression import compress_sealed
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal, locked
+from logging_core.storage.packing import format_named
+from logging_core.storage.rotation import DAY, Rotation, generations, moving
 
 NAME = "shop/app.log"
 SMALL = Rotation(max_bytes=100, backups=50)
@@ -440,9 +440,9 @@ def test_a_crash_after_any_step_of_a_compression_leaves_each_line_once_and_the_n
 WRITER = """
 import random, sys
 from pathlib import Path
-from logging_core.files import FileStore
-from logging_core.journal import Journal
-from logging_core.rotation import Rotation
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal
+from logging_core.storage.rotation import Rotation
 
 journal = Journal(Path(sys.argv[1]), 0)
 files = FileStore(Path(sys.argv[1]), journal, Rotation(max_bytes=1000, backups=999))
@@ -458,7 +458,7 @@ while True:
 COMPRESSOR = """
 import sys
 from pathlib import Path
-from logging_core.compression import compress_sealed
+from logging_core.storage.compression import compress_sealed
 
 print("up", flush=True)
 while True:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logging_core.secret_keys import DEFAULT_KEYS, SecretKeys
+from logging_core.redaction.secret_keys import DEFAULT_KEYS, SecretKeys
 
 SECRET = """
 password Password PASSWORD pass_word userPassword db-password dbpassword PGPASSWORD password2 new_password1 passwordHash

@@ -15,9 +15,9 @@ import pytest
 from redis import Redis, RedisError
 
 from logging_core import RedisStreamHandler
-from logging_core.segment import SIZE
-from logging_core.spool import SpoolBuffer
-from logging_core.stream import Keys
+from logging_core.buffers.segment import SIZE
+from logging_core.buffers.spool import SpoolBuffer
+from logging_core.streams.stream import Keys
 from tests.waiting import free_port, wait_until
 from tocsin import embedded_redis
 

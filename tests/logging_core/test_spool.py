@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from logging_core.adoption import orphans
-from logging_core.segment import SIZE
-from logging_core.spool import SpoolBuffer, spool_root
+from logging_core.buffers.adoption import orphans
+from logging_core.buffers.segment import SIZE
+from logging_core.buffers.spool import SpoolBuffer, spool_root
 
 WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from logging_core.spool import SpoolBuffer
+from logging_core.buffers.spool import SpoolBuffer
 buffer = SpoolBuffer(Path(sys.argv[1]), "shop")
 for number in range(1, 5001):
     buffer.put(b"%d " % number + b"x" * 400 + b"\\n")

@@ -4,9 +4,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from logging_core.account import Account, account, retire
-from logging_core.shard import GROUP, LeaseLostError, Shard
-from logging_core.stream import Change, Keys, append
+from logging_core.streams.account import Account, account, retire
+from logging_core.streams.shard import GROUP, LeaseLostError, Shard
+from logging_core.streams.stream import Change, Keys, append
 from tests.servers import memory_limit
 
 ON_EVERY_REDIS = True  # see tests/conftest.py

@@ -44,7 +44,9 @@ class Collector:
 
     def take(self, request: ExportTraceServiceRequest) -> None:
         for resource in request.resource_spans:
-            service = {each.key: each.value.string_value for each in resource.resource.attributes}["service.name"]
+            service = {each.key: each.value.string_value for each in resource.resource.attributes}.get(
+                "service.name", ""
+            )
             for scope in resource.scope_spans:
                 self.spans += [(service, span.name, span.trace_id.hex(), span.span_id.hex()) for span in scope.spans]
 
@@ -129,6 +131,22 @@ with trace.get_tracer("x").start_as_current_span("y"):
 """)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 20
+
+
+def test_jaegers_exporter_is_there_by_its_name(collector: Collector) -> None:
+    done = run(f"""
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from logging_core.tracing import JaegerExporter
+exporter = JaegerExporter(agent_host_name="127.0.0.1", agent_port=6831, collector_port={collector.server.server_port})
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(exporter))
+with trace.get_tracer("x").start_as_current_span("sampled"):
+    pass
+""")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: [name for _, name, _, _ in collector.spans] == ["sampled"], what="the span")
 
 
 def test_without_opentelemetry_the_error_says_what_to_install() -> None:

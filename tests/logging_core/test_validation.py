@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from logging_core.errors import ConfigError
-from logging_core.validation import REALTIME, Validator
+from logging_core.realtime.validation import REALTIME, Validator
 
 
 @pytest.mark.parametrize(

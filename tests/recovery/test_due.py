@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from logging_core.stream import shard_key
+from logging_core.streams.stream import shard_key
 from recovery import due
 from recovery.model import Cause, Plan, Step
 

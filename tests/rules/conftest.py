@@ -3,8 +3,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from redis import Redis
 
-from logging_core.shard import Shard
-from logging_core.stream import Change
+from logging_core.streams.shard import Shard
+from logging_core.streams.stream import Change
 
 Commit = Callable[[Sequence[Change]], None]
 

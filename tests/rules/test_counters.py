@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.bounds import LIMITS, MAX_SERVICES, Bounds
 from rules.counters import Place, count_records, count_scanned
 from rules.error_groups import NOWHERE, ErrorGroups

@@ -7,7 +7,7 @@ from copy import copy
 import pytest
 from redis import Redis
 
-from logging_core.stream import Keys, append, shard_key
+from logging_core.streams.stream import Keys, append, shard_key
 from rules.delivery import COUNTED, LATE, LOOK_EVERY, DeliverySeries, count_stall, stalls
 from rules.engine import evaluate
 from rules.loader import load_rules

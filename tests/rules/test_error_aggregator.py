@@ -5,7 +5,7 @@ import pytest
 import redis as redis_py
 from redis import Redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.bounds import LIMITS, Bounds
 from rules.counters import count_records
 from rules.error_aggregator import ErrorAggregator

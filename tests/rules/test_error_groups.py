@@ -2,7 +2,7 @@ from collections.abc import Callable, Sequence
 
 from redis import Redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.error_groups import EXPIRY, GROUP, GROUPS, ErrorGroup, ErrorGroups, Place, Sighting, changes, prune
 from rules.fingerprint import Group
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.utils import floatToGoString
 from redis import Redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.bounds import LIMITS, Bounds
 from rules.counters import count_records
 from rules.event_series import BUCKETS, MAX_HISTOGRAMS, METHODS, count_events

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import zstandard
 
-from logging_core.log_files import LogFile
+from logging_core.storage.log_files import LogFile
 from rules.log_query import Query
 from rules.log_search import Search, close, open_sources, stored
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from logging_core.stream import Change
+from logging_core.streams.stream import Change
 from rules.positions import Position, Positions, opened
 from rules.siblings import siblings
 from tests.servers import memory_limit

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from redis import Redis
 
-from logging_core.stream import Change
+from logging_core.streams.stream import Change
 from rules.bounds import Bounds
 from rules.counters import count_records
 from rules.engine import Reading, evaluate

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.matcher import Matcher, MatchOp
 from rules.promql.functions import increase, rate
 from rules.promql.values import NAME, Run

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from examples.sinks import MailSink, SlackSink
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules.series import growth, series_text
 from tasks import dispatch, evaluate, settings, wiring
 from tasks.app import app

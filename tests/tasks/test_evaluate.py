@@ -6,7 +6,7 @@ import pytest
 from alerts.evaluation import AT, FAILURES, LAST, LOCK, WANTED
 from alerts.model import State
 from alerts.store import AlertStore
-from logging_core.stream import Change, shard_key
+from logging_core.streams.stream import Change, shard_key
 from rules import error_groups
 from rules.error_groups import Place, Sighting
 from rules.fingerprint import Group

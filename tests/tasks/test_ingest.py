@@ -15,14 +15,14 @@ import pytest
 from redis import Redis
 
 from alerts.evaluation import WANTED
-from logging_core.account import account
-from logging_core.files import FileStore
-from logging_core.journal import Journal, evict, exclusive, place
-from logging_core.overflow import Policy
-from logging_core.shard import Shard
-from logging_core.shipper import ship_orphans
-from logging_core.spool import SpoolBuffer, spool_root
-from logging_core.stream import Keys, append, shard_key
+from logging_core.buffers.overflow import Policy
+from logging_core.buffers.spool import SpoolBuffer, spool_root
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal, evict, exclusive, place
+from logging_core.streams.account import account
+from logging_core.streams.shard import Shard
+from logging_core.streams.shipper import ship_orphans
+from logging_core.streams.stream import Keys, append, shard_key
 from rules import delivery
 from rules.error_groups import ErrorGroups
 from rules.errors import ConfigError
@@ -365,7 +365,7 @@ def test_a_spoilt_record_in_the_journal_cuts_nothing_and_repeats_nothing(
 HANGS = """
 import signal, sys
 from pathlib import Path
-from logging_core.journal import exclusive
+from logging_core.storage.journal import exclusive
 with exclusive(Path(sys.argv[1])) as held:
     print(held, flush=True)
     signal.pause()

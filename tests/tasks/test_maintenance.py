@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from logging_core.account import account
-from logging_core.rotation import generations
-from logging_core.stream import append
+from logging_core.storage.rotation import generations
+from logging_core.streams.account import account
+from logging_core.streams.stream import append
 from tasks import maintenance, settings, writer
 from tasks.settings import FileSettings
 from tests.tasks.writing import run_writer

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from logging_core.files import FileStore
-from logging_core.journal import Journal
-from logging_core.shard import Shard
-from logging_core.stream import Keys, append, shard_key
+from logging_core.storage.files import FileStore
+from logging_core.storage.journal import Journal
+from logging_core.streams.shard import Shard
+from logging_core.streams.stream import Keys, append, shard_key
 from rules.series import TOTAL
 from tasks import settings, writer
 from tasks.record_files import MAX_OTHER_CHANNELS
@@ -137,7 +137,7 @@ def test_a_service_has_a_bounded_number_of_channels_and_always_room_for_the_well
 def test_more_files_than_may_be_open_are_written_too(
     redis: Redis, configured: settings.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logging_core.files.MAX_OPEN", 2)
+    monkeypatch.setattr("logging_core.storage.files.MAX_OPEN", 2)
     shard = Shard(redis)
     redis.delete(Keys().lease)
     assert shard.lease(5)

@@ -9,7 +9,7 @@ from redis import Redis
 
 from alerts.notification import Notification
 from alerts.stored import decode
-from logging_core.stream import shard_key
+from logging_core.streams.stream import shard_key
 from recovery import due
 from recovery.guard import Guard
 from recovery.journal import Journal

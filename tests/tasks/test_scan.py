@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from logging_core.stream import shard_key
+from logging_core.streams.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
 from tasks import scan as scanning

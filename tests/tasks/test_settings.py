@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from logging_core.rotation import DAY
+from logging_core.storage.rotation import DAY
 from rules.errors import ConfigError
 from tasks import broker, schedule, settings
 from tasks.settings import CacheFolder, RecoverySettings, RedisSettings, ScanSettings, ScanSource, Settings, load

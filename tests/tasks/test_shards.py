@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from logging_core.account import account, retire
-from logging_core.journal import place
-from logging_core.shard import Shard
-from logging_core.shipper import ship_orphans
-from logging_core.spool import spool_root
-from logging_core.stream import Keys, append, choose_shard, open_shards, shard_key, shards
+from logging_core.buffers.spool import spool_root
+from logging_core.storage.journal import place
+from logging_core.streams.account import account, retire
+from logging_core.streams.shard import Shard
+from logging_core.streams.shipper import ship_orphans
+from logging_core.streams.stream import Keys, append, choose_shard, open_shards, shard_key, shards
 from rules.error_groups import ErrorGroups
 from rules.series import SeriesReader
 from tasks import ingest, settings, wiring

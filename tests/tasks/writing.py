@@ -2,8 +2,8 @@
 
 from redis import Redis
 
-from logging_core.shard import Shard
-from logging_core.stream import Keys
+from logging_core.streams.shard import Shard
+from logging_core.streams.stream import Keys
 from tasks import settings, writer
 
 

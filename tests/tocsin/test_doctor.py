@@ -19,9 +19,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from logging_core import stream
-from logging_core.connection import connect, servers
-from logging_core.journal import Journal
+from logging_core.storage.journal import Journal
+from logging_core.streams import stream
+from logging_core.streams.connection import connect, servers
 from tasks import canary, heartbeat, schedule
 from tasks import settings as tasks_settings
 from tasks.app import app
@@ -277,7 +277,7 @@ def test_a_real_tmpfs_that_is_small(told, tmp_path):
 SPOOLER = """\
 import sys, time
 from pathlib import Path
-from logging_core.spool import SpoolBuffer
+from logging_core.buffers.spool import SpoolBuffer
 buffer = SpoolBuffer(Path(sys.argv[1]), "shop")
 buffer.put(b"{}\\n")
 print(buffer.producer, flush=True)
@@ -346,7 +346,7 @@ def test_a_worker_without_canaries(told, redis):
 
 LEASER = """\
 import os, sys, redis
-from logging_core.shard import Shard
+from logging_core.streams.shard import Shard
 assert Shard(redis.Redis.from_url(sys.argv[1], protocol=2)).lease(30)
 print(os.getpid(), flush=True)
 sys.stdin.read()

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from logging_core import RedisStreamHandler
-from logging_core.stream import append
+from logging_core.streams.stream import append
 from tests.tocsin.test_cli import tocsin
 from tests.waiting import wait_until
 

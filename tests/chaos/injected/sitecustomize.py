@@ -72,9 +72,9 @@ def _frozen(sync: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in_writer() -> None:
-    from logging_core import files, rotation
-    from logging_core.journal import Journal
-    from logging_core.shard import Shard
+    from logging_core.storage import files, rotation
+    from logging_core.storage.journal import Journal
+    from logging_core.streams.shard import Shard
 
     store = files.FileStore
     changes: list[tuple[Any, str, Callable[..., Any]]] = [
@@ -91,7 +91,7 @@ def _in_writer() -> None:
 
 
 def _in_compression() -> None:
-    from logging_core import compression
+    from logging_core.storage import compression
 
     setattr(compression, "_write", _then_die("packed", compression._write))  # noqa: B010  # mypy: no such assignment
     setattr(Path, "rename", _then_die("replaced", Path.rename))  # noqa: B010

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from logging_core.stream import Keys
+from logging_core.streams.stream import Keys
 from tests.chaos.arena import Arena
 from tests.chaos.chaos_stack import ChaosStack, running_stack
 from tests.chaos.scenario import Scenario

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alerts.store import LOG
 from examples.sinks import SlackSink
-from logging_core.stream import Keys
+from logging_core.streams.stream import Keys
 from tests.chaos.arena import Arena
 from tests.chaos.chaos_stack import ChaosStack, running_stack
 from tests.chaos.scenario import Scenario

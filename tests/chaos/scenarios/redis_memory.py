@@ -2,7 +2,7 @@
 
 import time
 
-from logging_core.stream import Keys
+from logging_core.streams.stream import Keys
 from tests.chaos.arena import Arena
 from tests.chaos.scenario import Scenario
 from tests.waiting import wait_until

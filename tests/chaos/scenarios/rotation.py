@@ -11,7 +11,7 @@ from tests.chaos.chaos_stack import ChaosStack, running_stack
 from tests.chaos.scenario import Scenario
 
 COMPRESS = """
-import time; from pathlib import Path; from logging_core.compression import compress_sealed
+import time; from pathlib import Path; from logging_core.storage.compression import compress_sealed
 compress_sealed(Path("logs"), time.time(), min_age=0)
 """
 

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from logging_core.connection import connect
-from logging_core.shipper import ship_orphans
-from logging_core.spill import MAX_AGE, MAX_BYTES, SpillPlace
-from logging_core.spool import spill_root, spool_root
-from logging_core.stream import Keys
+from logging_core.buffers.spill import MAX_AGE, MAX_BYTES, SpillPlace
+from logging_core.buffers.spool import spill_root, spool_root
+from logging_core.streams.connection import connect
+from logging_core.streams.shipper import ship_orphans
+from logging_core.streams.stream import Keys
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 40  #: seconds

@@ -119,7 +119,7 @@ names = ("redis", "urllib3.connectionpool", "requests", "guest.sink")
 if type(root).__name__ == "BackgroundHandler":
     owner, name = type(root.sink), "write"
 else:
-    from logging_core import shipper
+    from logging_core.streams import shipper
     owner, name = shipper.Feed, "ship"
 plain = getattr(owner, name)
 def loud(self, *arguments):

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from logging_core.context import LoggingContext
-from logging_core.stream import Keys
+from logging_core.streams.stream import Keys
 from tests.logging_core.web import celery_shop
 from tests.waiting import wait_until
 
