@@ -1,7 +1,7 @@
 """The shop on Django: `gunicorn -c python:examples.gunicorn_config examples.django_app:application`.
 
-Beside it: `celery -A examples.background worker`. LOG_DESTINATION=redis sends the records to Tocsin's workers. Settings,
-models, views and URLs stand in one file, so that they can be read at a glance.
+Beside it: `celery -A examples.background worker`. LOG_DESTINATION=redis sends the records to Tocsin's workers.
+Settings, models, views and URLs stand in one file, so that they can be read at a glance.
 """
 
 import json
