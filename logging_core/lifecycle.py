@@ -29,6 +29,7 @@ from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS
 from logging_core.sampling import Sampler, Sampling
 from logging_core.settings import Mistakes, Settings, flag
 from logging_core.storage.file_sink import FileSink, standard_routes
+from logging_core.storage.packing import format_named
 from logging_core.storage.retention import Retention
 from logging_core.storage.rotation import DAY, Rotation
 
@@ -200,9 +201,9 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
         outputs += [_queued(sink, chosen, encoder, chosen.console_level) for sink in shown]
     else:
         with mistakes.at("log_dir"):
-            sinks: list[Sink] = [_file_sink(chosen, mistakes), *shown]
-            least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
-            outputs.append(_queued(Tee(sinks) if shown else sinks[0], chosen, encoder, least))
+            if (file_sink := _file_sink(chosen, mistakes)) is not None:
+                least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
+                outputs.append(_queued(Tee([file_sink, *shown]) if shown else file_sink, chosen, encoder, least))
     if chosen.export:
         from logging_core.export.settings import handlers  # which brings requests
 
@@ -214,23 +215,27 @@ def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int | None) -
     return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level or logging.NOTSET)
 
 
-def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink:
-    """The files in process.
+def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink | None:
+    """The files in process; None: there are mistakes in what was chosen for them.
 
     Raises:
         OSError: the folder cannot be written to.
-        ValueError: a value is out of bounds, or what the compression needs is not installed.
     """
     files = chosen.files
+    interval = DAY if files.daily else files.interval
     with mistakes.at("files"):
         if files.daily and files.interval is not None:
             raise ValueError("daily and interval: only one of them")
-    interval = DAY if files.daily else files.interval
-    ai_rotation = Rotation(chosen.ai_max_bytes, chosen.ai_backup_count, interval) if chosen.enable_ai_handler else None
-    routes = standard_routes(
-        Rotation(chosen.max_bytes, chosen.backup_count, interval), chosen.file_level, ai_rotation=ai_rotation
-    )
-    retention = Retention(files.max_age, files.max_total_bytes)
+        rotation = Rotation(chosen.max_bytes, chosen.backup_count, interval)
+        ai_rotation = Rotation(chosen.ai_max_bytes, chosen.ai_backup_count, interval)
+        retention = Retention(files.max_age, files.max_total_bytes)
+    with mistakes.at("files", "compress"):
+        if files.compress != "none":
+            format_named(files.compress)
+    if mistakes:
+        return None
+    ai = ai_rotation if chosen.enable_ai_handler else None
+    routes = standard_routes(rotation, chosen.file_level, ai_rotation=ai)
     return FileSink(chosen.log_dir, routes, compress=files.compress, retention=retention)
 
 

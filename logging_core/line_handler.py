@@ -29,8 +29,8 @@ class LineHandler(logging.Handler):
         self.encoder = encoder
         self.sampler = sampler
         self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
-        #: By `init_logging`: `close` flushes until it is not. `logging.config` closes all handlers there are, and leaves
-        #: those of the root logger where they are.
+        #: By `init_logging`: `close` only flushes then. `logging.config` closes all handlers there are, and leaves those
+        #: of the root logger where they are.
         self.installed = False
         self.errors: Counter[str] = Counter()
 

@@ -213,14 +213,14 @@ class Mistakes(list[str]):
             self._arguments.add(key)
 
     @contextmanager
-    def at(self, key: str) -> Iterator[None]:
+    def at(self, *key: str) -> Iterator[None]:
         """What cannot be used, is not there or is not installed, in this block, is this key's mistake."""
         try:
             yield
         except OSError as error:
-            self.add((key,), f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            self.add(key, f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except (TypeError, ValueError, ImportError) as error:
-            self.add((key,), str(error).removeprefix(f"{key}: "))
+            self.add(key, str(error).removeprefix(f"{key[0]}: "))
 
     def add(self, location: Location, message: str) -> None:
         """Note a mistake at a place."""

@@ -22,7 +22,7 @@ class RealtimeLogger:
     Args:
         log_dir, file_prefix, buffer_size, auto_flush_interval, max_retries: as of `AsyncLogWriter`.
         validate: whether entries that the schema does not allow are refused, and counted.
-        schema: a JSON Schema, or the path of its file, instead of the one in `logging_core/realtime/schemas/realtime.json`.
+        schema: a JSON Schema, or the path of its file, instead of the one in `schemas/realtime.json`.
 
     Raises:
         ValueError: an argument is out of bounds.
