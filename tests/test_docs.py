@@ -52,6 +52,13 @@ def test_whatever_a_page_leads_to_is_there(page: Page) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_the_architecture_names_every_module_that_is_not_in_a_package() -> None:
+    text = Page("docs/architecture.md").text
+    for path in (ROOT / "logging_core").iterdir():
+        if not path.name.startswith("__"):
+            assert f"`{path.name}{'/' if path.is_dir() else ''}`" in text
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.blocks("python")], ids=repr)
 def test_each_page_with_a_program_is_run_by_some_test(page: Page) -> None:
     tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
