@@ -1,7 +1,7 @@
 """The shop on Django: `gunicorn -c python:examples.gunicorn_config examples.django_app:application`.
 
-Beside it: `celery -A examples.background worker`. LOG_DESTINATION=redis sends the records to Tocsin's workers. Settings,
-models, views and URLs stand in one file, so that they can be read at a glance.
+Beside it: `celery -A examples.background worker`. LOG_DESTINATION=redis sends the records to Tocsin's workers.
+Settings, models, views and URLs stand in one file, so that they can be read at a glance.
 """
 
 import json
@@ -29,7 +29,6 @@ settings.configure(
 django.setup()
 
 from django.db import connection, models  # noqa: E402  # models want Django set up
-from django.views.decorators.http import require_GET  # noqa: E402
 
 from logging_core.web.django import metrics  # noqa: E402
 
@@ -74,7 +73,6 @@ def all_orders(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"number": order.number}, status=201)
 
 
-@require_GET
 def report(request: HttpRequest) -> HttpResponse:
     """A query that takes its time."""
     with connection.cursor() as cursor:
@@ -83,7 +81,6 @@ def report(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"minutes": minutes, "total": cents})
 
 
-@require_GET
 def advice(request: HttpRequest, item: str) -> HttpResponse:
     """What an AI says."""
     return JsonResponse({"also": orders.advise(item)})

@@ -86,7 +86,7 @@ def test_celery(tmp_path: Path, redis_server: str) -> None:
             lambda: all(any(includes(each, shown) for each in server.records()) for shown in CELERY.records),
             what="the records that the page shows",
         )
-        assert len(server.records("errors", error_type="ValueError")) == 1
+        assert len(server.wait_for(1, "errors", error_type="ValueError")) == 1
     finally:
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=30) == 0
