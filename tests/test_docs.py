@@ -227,7 +227,7 @@ def test_the_life_of_a_record(own_redis: str, tmp_path: Path) -> None:
             account = LIFE.blocks("text")[-1]
             _, status, _ = stack.run("status")
             assert says(account, "\n".join(line.rstrip() for line in status.splitlines()[: len(account.splitlines())]))
-            wait_until(lambda: LIFE.run(tmp_path, "in_the_spool.py") == "", what="the end of the spool")
+            wait_until(lambda: not any(spool_root(own_redis).glob("*/*.segment")), what="the end of the spool")
         finally:
             stack.up.send_signal(signal.SIGTERM)
             stack.ended()
