@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # most applications keep all records
     from logging_core.sampling import Sampler
 
 
+#: What these loggers, and those below them, say of the work of our own threads is never put: it would never end.
+_OURS = frozenset({"logging_core", "redis", "requests", "urllib3", "opentelemetry"})
+
+
 class LineHandler(logging.Handler):
     """Encodes a record and puts the line. It never raises and never waits for what is slow.
 
@@ -30,7 +34,7 @@ class LineHandler(logging.Handler):
         super().__init__(level)
         self.encoder = encoder
         self.sampler = sampler
-        self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
+        self.own_threads: set[int | None] = set()  #: the threads that work for this handler; see `is_ours`
         #: By `init_logging`: until it is not, `close` only flushes. `logging.config` closes all handlers there are, and
         #: leaves those of the root logger where they are.
         self.installed = False
@@ -57,7 +61,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record, in microseconds, or count it."""
         try:
-            if record.thread in self.own_threads:
+            if record.thread in self.own_threads and is_ours(record.name):
                 return
             if self.sampler is None or self._is_kept(
                 self.sampler, record.levelno, record.name, record.msg, record.__dict__
@@ -69,7 +73,7 @@ class LineHandler(logging.Handler):
     def emit_call(self, call: CallKey, message: object, args: tuple[Any, ...], fields: Mapping[str, Any]) -> None:
         """Take a call of `UnifiedLogger`, without a record of the standard library's in between."""
         try:
-            if self.own_threads and get_ident() in self.own_threads:
+            if get_ident() in self.own_threads and is_ours(call[1]):
                 return
             if self.sampler is None or self._is_kept(self.sampler, call[0], call[1], message, fields):
                 self.put(self.encoder.encode_call(call, message, args, fields), call[0])
@@ -98,3 +102,8 @@ class LineHandler(logging.Handler):
         link = context.current.get()
         known = fields if link is None or sampler.key in fields else link.fields
         return sampler.keep(level, logger, message, known)
+
+
+def is_ours(logger: str) -> bool:
+    """Whether it tells of our work. What else is logged in our threads is the application's: in finalizers, for one."""
+    return logger.partition(".")[0] in _OURS

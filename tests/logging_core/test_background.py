@@ -219,9 +219,11 @@ def test_what_the_sink_itself_logs_goes_nowhere(make: Make, sink: ListSink, logg
     handler = make()
     logger.addHandler(handler)
     write = sink.write
+    ours = logging.Logger("logging_core.sink")  # noqa: LOG001  # one that no other test knows
+    ours.addHandler(handler)
 
     def logging_write(lines: Sequence[Line]) -> None:
-        logger.error("in the sink")
+        ours.error("in the sink")
         write(lines)
 
     sink.write = logging_write  # type: ignore[method-assign]

@@ -32,7 +32,7 @@ import logging_core
 from logging_core import get_logger, init_logging, lifecycle, shutdown_logging
 
 def begin(**options):
-    init_logging(**{{"log_level": "DEBUG", "console_level": "OFF"}} | {settings!r} | options)
+    init_logging(**{{"log_level": "DEBUG", "console_level": "OFF", "queue_size": 100_000}} | {settings!r} | options)
 """
 
 
