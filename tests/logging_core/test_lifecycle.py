@@ -20,6 +20,7 @@ from logging_core import (
     get_logger,
     init_logging,
     init_logging_from_config,
+    legacy,
     lifecycle,
     load_config,
     settings,
@@ -224,6 +225,12 @@ def test_the_facade_switches(switch: str, kind: str) -> None:
     environment = os.environ | {"USE_UNIFIED_LOGGING": switch}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [kind] * 2
+
+
+def test_a_switch_that_is_none_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_UNIFIED_LOGGING", "disabled")
+    with pytest.raises(ConfigError, match="^USE_UNIFIED_LOGGING: is true or false"):
+        legacy.app_logger  # noqa: B018
 
 
 def test_what_waits_is_written_at_exit() -> None:

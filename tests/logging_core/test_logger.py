@@ -1,6 +1,8 @@
 """UnifiedLogger says the same by both of its ways, and honours what was set up with the standard library."""
 
+import copy
 import logging
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -312,6 +314,46 @@ def test_one_line_of_source_may_hold_several_calls_of_several_lines(name: str) -
             )
     lines = {record["line"] for record in records}
     assert lines == {test_one_line_of_source_may_hold_several_calls_of_several_lines.__code__.co_firstlineno + 4}
+
+
+def test_what_else_a_logger_has_is_the_standard_librarys(name: str) -> None:
+    logger = get_logger(name)
+    handler = Foreign()
+    logger.addHandler(handler)
+    assert logger.handlers == [handler]
+    assert logger.hasHandlers()
+    logger.removeHandler(handler)
+    logger.setLevel(logging.ERROR)
+    assert (logger.level, logger.getEffectiveLevel()) == (logging.ERROR, logging.ERROR)
+    logger.propagate, logger.disabled = False, True
+    assert (logger.logger.propagate, logger.logger.disabled) == (False, True)
+    logger.disabled = False
+    assert logger.parent is logger.logger.parent
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        logger.no_such_thing  # noqa: B018
+    assert copy.copy(logger).logger is logger.logger
+    assert pickle.loads(pickle.dumps(logger.bind(user="u"))).logger is logger.logger
+
+
+def test_children_and_the_old_names_take_fields_too(name: str, way: str) -> None:
+    with capture(name) as records:
+        child = get_logger(name).bind(user="u").getChild("child")
+        child.info("x", order=1)
+        child.warn("y", order=2)
+        child.fatal("z", order=3)
+    assert [record["order"] for record in records] == [1, 2, 3]
+    assert {(record["user"], record["logger"], record["module"]) for record in records} == {
+        ("u", f"{name}.child", "test_logger")
+    }
+
+
+def test_fields_of_any_name_are_bound_and_set(name: str) -> None:
+    with capture(name) as records, context.LoggingContext(self="context"):
+        get_logger(name).info("x")
+        get_logger(name).set_trace_context(self="set")
+        get_logger(name).info("y")
+        get_logger(name).bind(self=1).info("z")
+    assert [record["self"] for record in records] == ["context", "set", 1]
 
 
 class Recursive(LineHandler):
