@@ -229,7 +229,7 @@ def test_the_facade_switches(switch: str, kind: str) -> None:
 
 def test_a_switch_that_is_none_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_UNIFIED_LOGGING", "disabled")
-    with pytest.raises(ConfigError, match="^USE_UNIFIED_LOGGING: is true or false"):
+    with pytest.raises(ConfigError, match=r"^USE_UNIFIED_LOGGING: is true or false"):
         legacy.app_logger  # noqa: B018
 
 
