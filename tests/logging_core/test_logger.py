@@ -1,6 +1,7 @@
 """UnifiedLogger says the same by both of its ways, and honours what was set up with the standard library."""
 
 import copy
+import gc
 import logging
 import pickle
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 import pytest
 
 from logging_core import UnifiedLogger, context, get_logger
@@ -218,6 +220,45 @@ def test_channels(name: str, way: str) -> None:
     assert [record.get("channel") for record in records] == ["audit", "mine", "access", "ai_responses", None]
 
 
+def test_a_channel_of_the_context_wins_over_the_loggers_and_is_written_once(name: str, way: str) -> None:
+    def once(line: bytes) -> Any:
+        return orjson.loads(line) if line.count(b'"channel":') == 1 else pytest.fail(line.decode())
+
+    handler = Lines()
+    logger = logging.getLogger(f"{name}.audit")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = way == "standard"
+    with context.LoggingContext(channel="mine"):
+        get_logger(f"{name}.audit").info("x")
+        get_logger(f"{name}.audit").info("x", channel="own")
+    with context.LoggingContext(kind="channel"):
+        get_logger(f"{name}.audit").info("x")
+    logger.removeHandler(handler)
+    assert [once(line)["channel"] for line in handler.lines] == ["mine", "own", "audit"]
+
+
+def test_equal_functions_of_two_modules_are_told_apart(name: str) -> None:
+    source = "\n\ndef log(logger):\n    logger.info('x')\n"
+    with capture(name) as records:
+        for module in ("billing", "refunds"):
+            scope: dict[str, Any] = {}
+            exec(compile(source, f"/app/{module}.py", "exec"), scope)
+            scope["log"](get_logger(name))
+    assert [record["module"] for record in records] == ["billing", "refunds"]
+
+
+def test_functions_that_come_and_go_are_told_apart(name: str) -> None:
+    with capture(name) as records:
+        for number in range(50):
+            scope: dict[str, Any] = {}
+            exec(compile("def log(logger):\n    logger.info('x')\n", f"/app/m{number}.py", "exec"), scope)
+            scope["log"](get_logger(name))
+            del scope
+            gc.collect()
+    assert [record["module"] for record in records] == [f"m{number}" for number in range(50)]
+
+
 def test_filters_of_loggers_and_handlers_are_honoured(name: str) -> None:
     logger = get_logger(name)
     with capture(name) as records:
@@ -356,16 +397,26 @@ def test_fields_of_any_name_are_bound_and_set(name: str) -> None:
     assert [record["self"] for record in records] == ["context", "set", 1]
 
 
-class Recursive(LineHandler):
-    """Logs from within."""
+class Lines(LineHandler):
+    """Keeps the lines as they are."""
 
-    def __init__(self, logger: UnifiedLogger) -> None:
+    def __init__(self) -> None:
         super().__init__(Encoder("test"))
         self.lines: list[bytes] = []
-        self._logger = logger
 
     def put(self, line: bytes, level: int) -> None:
         self.lines.append(line)
+
+
+class Recursive(Lines):
+    """Logs from within."""
+
+    def __init__(self, logger: UnifiedLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def put(self, line: bytes, level: int) -> None:
+        super().put(line, level)
         if len(self.lines) < 3:
             self._logger.info("again")
 
