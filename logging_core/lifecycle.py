@@ -188,7 +188,7 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
     shown = [] if chosen.console_level is None else [ConsoleSink(chosen.console_level)]
     outputs: list[LineHandler] = []
     if chosen.destination == "redis":
-        with mistakes.at("redis"):
+        with mistakes.at("redis", "url"):  # the rest was checked already
             from logging_core.handlers import RedisStreamHandler  # who writes files needs nothing of it
 
             redis = chosen.redis

@@ -99,9 +99,15 @@ class LineHandler(logging.Handler):
 
     def _is_kept(self, sampler: "Sampler", level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
         self.tell_repeated()
-        link = context.current.get()
-        known = fields if link is None or sampler.key in fields else link.fields
+        known = fields if sampler.key in fields else _known_here(sampler.key)
         return sampler.keep(level, logger, message, known)
+
+
+def _known_here(key: str | None) -> Mapping[str, Any]:
+    """Where a record without this field of its own gets it from: the span, which wins, or the context."""
+    if context.span_source is not None and (span := context.span_source()) is not None and key in span:
+        return span
+    return context.fields()
 
 
 def is_ours(logger: str) -> bool:

@@ -192,6 +192,8 @@ VARIABLES = {
     "USE_UNIFIED_LOGGING": "enabled",
     "LOG_ENABLE_AI_HANDLER": "enable_ai_handler",
     "LOG_DESTINATION": "destination",
+    "TOCSIN_SERVICE": "service",
+    "REDIS_URL": "redis.url",
 }
 
 
@@ -201,7 +203,7 @@ class Mistakes(list[str]):
     def __init__(self, document: Document | None = None) -> None:
         super().__init__()
         self._document = document
-        self._variables: dict[str, str] = {}  # key -> the variable that it came from
+        self._variables: dict[str, str] = {}  # key, or section.key -> the variable that it came from
         self._arguments: set[str] = set()
 
     def came_from(self, key: str, *, variable: str | None = None) -> None:
@@ -209,7 +211,6 @@ class Mistakes(list[str]):
         if variable:
             self._variables[key] = variable
         else:
-            self._variables.pop(key, None)
             self._arguments.add(key)
 
     @contextmanager
@@ -225,8 +226,8 @@ class Mistakes(list[str]):
     def add(self, location: Location, message: str) -> None:
         """Note a mistake at a place."""
         key = str(location[0]) if location else ""
-        if key in self._variables:
-            self.append(f"{self._variables[key]}: {message}")
+        if variable := self._variables.get(config_file.dotted(location)):
+            self.append(f"{variable}: {message}")
         elif self._document is not None and key not in self._arguments:
             self.append(self._document.mistake(location, message))
         else:
@@ -243,14 +244,14 @@ def resolve(
     """
     mistakes = Mistakes(document)
     given = dict(document.data) if document else {}
-    for variable, key in VARIABLES.items():
-        if text := environment.get(variable):
-            given[key] = text
-            mistakes.came_from(key, variable=variable)
     for key, value in arguments.items():
         if value is not None:
             given[key] = value
             mistakes.came_from(key)
+    for variable, key in VARIABLES.items():
+        if (text := environment.get(variable)) and not _is_given(key, arguments):
+            _give(key, text, given)
+            mistakes.came_from(key, variable=variable)
     checked = _checked(given, KEYS, (), mistakes)
     for name, (kind, keys) in SECTIONS.items():
         if name in checked:
@@ -269,6 +270,20 @@ def load_config(path: str | os.PathLike[str] = DEFAULT_FILE) -> dict[str, Any]:
     document = config_file.read(Path(path))
     resolve({}, document, environment={})
     return document.data
+
+
+def _is_given(key: str, arguments: Mapping[str, Any]) -> bool:
+    section, _, name = key.rpartition(".")
+    place = arguments.get(section) if section else arguments
+    return isinstance(place, Mapping) and place.get(name) is not None
+
+
+def _give(key: str, text: str, given: dict[str, Any]) -> None:
+    section, _, name = key.rpartition(".")
+    if not section:
+        given[name] = text
+    elif isinstance(place := given.get(section) or {}, Mapping):  # what is none is a mistake, told by its own name
+        given[section] = {**place, name: text}
 
 
 def _checked(

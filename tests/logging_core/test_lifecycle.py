@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import yaml
 from logging_core import (
     ConfigError,
     UnifiedLoggerFactory,
+    config_file,
     get_logger,
     init_logging,
     init_logging_from_config,
+    legacy,
     lifecycle,
     load_config,
     settings,
@@ -39,7 +42,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/logging.yaml"
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test in a folder of its own, with no variable of ours set and nothing left behind."""
-    for variable in (*settings.VARIABLES, "TOCSIN_SERVICE"):
+    for variable in settings.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     yield
@@ -112,16 +115,39 @@ def test_variables_win_over_the_file_and_arguments_over_both(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("variable", settings.VARIABLES)
-def test_every_variable_counts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"LOG_DIR": "x", "LOG_QUEUE_SIZE": "5", "LOG_DESTINATION": "redis"}
+def test_every_variable_counts(variable: str) -> None:
+    texts = {"LOG_DIR": "x", "TOCSIN_SERVICE": "x", "REDIS_URL": "redis://x"}
+    values = texts | {"LOG_QUEUE_SIZE": "5", "LOG_DESTINATION": "redis"}
     value = values.get(variable, "false" if "USE" in variable or "ENABLE" in variable else "ERROR")
     default, _ = settings.resolve({}, environment={})
     chosen, _ = settings.resolve({}, environment={variable: value})
-    key = settings.VARIABLES[variable]
-    assert getattr(chosen, key) != getattr(default, key)
-    with pytest.raises(ConfigError, match=f"^{variable}: ") if variable != "LOG_DIR" else pytest.raises(AssertionError):
-        settings.resolve({}, environment={variable: "no such value"})
-        raise AssertionError("any text is a folder")
+    key = attrgetter(settings.VARIABLES[variable])
+    assert key(chosen) != key(default)
+    if variable not in texts:
+        with pytest.raises(ConfigError, match=f"^{variable}: "):
+            settings.resolve({}, environment={variable: "no such value"})
+
+
+def test_a_variable_wins_within_a_section_too_and_an_argument_over_it() -> None:
+    Path("logging.yaml").write_text("service: filed\nredis: {url: redis://filed, buffer: memory}\n")
+    document = config_file.read(Path("logging.yaml"))
+    environment = {"TOCSIN_SERVICE": "named", "REDIS_URL": "redis://named"}
+    chosen, _ = settings.resolve({}, document, environment)
+    assert (chosen.service, chosen.redis.url, chosen.redis.buffer) == ("named", "redis://named", "memory")
+    arguments = {"service": "given", "redis": {"url": "redis://given"}}
+    chosen, _ = settings.resolve(arguments, document, environment)
+    assert (chosen.service, chosen.redis.url) == ("given", "redis://given")
+    chosen, _ = settings.resolve({"redis": {"overflow": "block"}}, document, environment)
+    assert (chosen.redis.url, chosen.redis.overflow) == ("redis://named", "block")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("TOCSIN_SERVICE", "../etc"), ("REDIS_URL", "http://x")])
+def test_what_only_shows_later_is_told_by_its_variable_too(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"^{variable}: "):
+        init_logging(destination="redis", redis={"buffer": "memory"})
 
 
 def test_the_example_documents_every_key_and_its_default() -> None:
@@ -162,7 +188,7 @@ def test_every_mistake_in_a_file_is_told_with_its_line_and_key() -> None:
         ({"redaction": {"unheard": 1}}, "redaction: "),
         ({"sampling": {"levels": {"DEBUG": 3}}}, "sampling: "),
         ({"files": {"daily": True, "interval": 60}}, "files: daily and interval"),
-        ({"destination": "redis", "redis": {"url": "http://x"}}, "redis: "),
+        ({"destination": "redis", "redis": {"url": "http://x"}}, "redis.url: "),
         ({"log_dir": "/proc/nowhere"}, "log_dir: "),
     ],
 )
@@ -199,6 +225,12 @@ def test_the_facade_switches(switch: str, kind: str) -> None:
     environment = os.environ | {"USE_UNIFIED_LOGGING": switch}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [kind] * 2
+
+
+def test_a_switch_that_is_none_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_UNIFIED_LOGGING", "disabled")
+    with pytest.raises(ConfigError, match=r"^USE_UNIFIED_LOGGING: is true or false"):
+        legacy.app_logger  # noqa: B018
 
 
 def test_what_waits_is_written_at_exit() -> None:

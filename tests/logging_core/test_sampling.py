@@ -1,5 +1,6 @@
 """A share of the records is kept, whole traces together; repetitions are summed up; what is dropped is counted."""
 
+import json
 import logging
 import os
 import sys
@@ -12,6 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logging_core import LoggingContext, context
+from logging_core.line_handler import LineHandler
+from logging_core.record import Encoder
 from logging_core.sampling import Duplicates, Repeated, Sampler, Sampling, share_of
 
 TRACES = [f"{number:032x}" for number in range(0, 10**36, 10**33)]
@@ -27,6 +31,23 @@ class Clock:
 
 def sampler(clock: Clock | None = None, random: float = 0.5, **settings: Any) -> Sampler:
     return Sampler(Sampling(**settings), now=clock or Clock(), random=lambda: random)
+
+
+class Kept(LineHandler):
+    """Keeps the lines."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        super().__init__(Encoder("shop"), sampler=sampler)
+        self.lines: list[dict[str, Any]] = []
+
+    def put(self, line: bytes, level: int) -> None:
+        self.lines.append(json.loads(line))
+
+
+def record(message: str = "x", logger: str = "a", **extra: Any) -> logging.LogRecord:
+    made = logging.LogRecord(logger, logging.INFO, "", 0, message, (), None)
+    made.__dict__.update(extra)
+    return made
 
 
 def test_without_settings_all_is_kept() -> None:
@@ -255,3 +276,26 @@ def test_settings_from_a_file() -> None:
 def test_a_mistake_in_the_settings_is_named(settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling.from_mapping(settings)
+
+
+@pytest.mark.parametrize("key", ["trace_id", "span_id"])
+def test_a_handler_samples_by_the_current_span_as_its_record_says(key: str) -> None:
+    handler = Kept(sampler(levels={"INFO": 0.5}, key=key))
+    kept, dropped = (next(each for each in TRACES if (share_of(each) < 0.5) is small) for small in (True, False))
+    span: dict[str, str] | None = {key: kept}
+    context.use_spans(lambda: span)
+    try:
+        with LoggingContext(**{key: dropped}):
+            handler.emit(record())
+            span = {key: dropped}
+            handler.emit(record())
+            handler.emit(record(**{key: kept}))
+            span = None
+            handler.emit(record())
+        with LoggingContext(**{key: kept}):
+            handler.emit(record())
+    finally:
+        context.use_spans(None)
+    assert [line[key] for line in handler.lines] == [kept] * 3
+    assert handler.sampler is not None
+    assert handler.sampler.sampled == {"level:INFO": 2}
