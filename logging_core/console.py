@@ -4,12 +4,13 @@ import os
 import re
 import select
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import orjson
 
 from logging_core.background import Line, Sink
+from logging_core.complaints import descriptor
 from logging_core.printable import printable
 
 _PLAIN = re.compile(r"[^\s\"'=]+")
@@ -60,30 +61,30 @@ class ConsoleSink:
 
     def _show(self, stream: TextIO, text: str) -> bool:
         try:
-            descriptor = _descriptor(stream)
-            if descriptor is None:
+            number = descriptor(stream)
+            if number is None:
                 stream.write(text)
                 stream.flush()
             else:
-                self._send(descriptor, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+                self._send(number, text.encode(stream.encoding or "utf-8", "backslashreplace"))
         except Exception:  # noqa: BLE001  # whatever a stream raises, the application must not notice
             return False
         return True
 
-    def _send(self, descriptor: int, data: bytes) -> None:
+    def _send(self, number: int, data: bytes) -> None:
         """Write in pieces, each when there is room for it.
 
         Raises:
             OSError: there was none for a while; from then on nobody waits until there is some again.
         """
         poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
+        poll.register(number, select.POLLOUT)
         rest = memoryview(data)
         while rest:
             if not poll.poll(self._patience * 1000):
                 self._patience = 0.0
                 raise BlockingIOError
-            rest = rest[os.write(descriptor, rest[:_CHUNK]) :]
+            rest = rest[os.write(number, rest[:_CHUNK]) :]
         self._patience = _PATIENCE
 
 
@@ -152,14 +153,3 @@ def _value(value: object) -> str:
 
 def _wants_colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _descriptor(stream: TextIO) -> int | None:
-    """Of a real stream; None for one that somebody has put in its place."""
-    fileno: Callable[[], int] | None = getattr(stream, "fileno", None)
-    try:
-        return fileno() if fileno else None
-    except (OSError, ValueError):
-        if getattr(stream, "closed", False):
-            raise
-        return None
