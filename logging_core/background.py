@@ -173,6 +173,8 @@ class BackgroundHandler(LineHandler):
         elif thread is not None and thread.ident not in (None, threading.get_ident()):
             self._ring()
             thread.join(timeout + _GRACE)
+        if first and (left := len(self._queue) + self._lost["closed"]):
+            complain(f"{left} log records were not written: {type(self.sink).__name__} did not take them in time")
         super().close()
 
     def stats(self) -> dict[str, Any]:
