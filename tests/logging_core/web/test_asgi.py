@@ -337,7 +337,7 @@ def end_of(app: Any, send: Any) -> None:
 
 
 def test_a_mistake_of_the_application_is_told_though_the_client_has_gone(kept: Kept) -> None:
-    class ClientDisconnect(OSError):
+    class ClientDisconnect(OSError):  # noqa: N818  # as Starlette names its own
         """Not Starlette's."""
 
     for mistake in (FileNotFoundError("ledger"), ClientDisconnect()):
