@@ -38,6 +38,7 @@ check: $(READY)         ## linters, types, direction of imports
 
 bench: $(READY)         ## benchmarks beside what a user would pick instead
 	@$(BIN)/python -m benchmarks.logger
+	@$(BIN)/python -m benchmarks.guest
 	@$(BIN)/python -m benchmarks.caller
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.alert
