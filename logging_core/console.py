@@ -11,6 +11,7 @@ import orjson
 
 from logging_core.background import Line, Sink
 from logging_core.complaints import descriptor
+from logging_core.forks import renew_in_child
 from logging_core.printable import printable
 
 _PLAIN = re.compile(r"[^\s\"'=]+")
@@ -36,8 +37,17 @@ class ConsoleSink:
     def __init__(self, level: int = 0, stream: TextIO | None = None) -> None:
         self._level = level
         self._stream = stream
+        self._begin()
+        renew_in_child(self._begin)
+
+    def _begin(self) -> None:
         self._patience = _PATIENCE
         self.lost = 0  #: lines
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """What was lost, as a handler's `stats` has it."""
+        return {"console": self.lost} if self.lost else {}
 
     def write(self, lines: Sequence[Line]) -> None:
         """Show lines."""
@@ -114,6 +124,11 @@ class Tee:
         if failed:
             raise failed[0][1]
         self._held = None
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """The lines that each sink, or a part of one, has gone without."""
+        return {name: count for sink in self._sinks for name, count in getattr(sink, "missed", {}).items()}
 
     def close(self) -> None:
         """Close each sink."""

@@ -11,8 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from logging_core.background import Line
+from logging_core.background import BackgroundHandler, Line
 from logging_core.console import ConsoleSink, Tee, readable
+from logging_core.record import Encoder
 from tests.logging_core.test_background import ListSink
 
 STAMP = "2026-02-19T10:30:00.123456+00:00"
@@ -112,6 +113,7 @@ def test_a_broken_closed_or_missing_stderr_hurts_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", closed)
     sink.write([line()])
     assert sink.lost == 5
+    assert BackgroundHandler(Tee([sink, ListSink()]), Encoder("shop")).stats()["missed"] == {"console": 5}
 
 
 def test_a_reader_that_stands_still_holds_nobody_up() -> None:
