@@ -24,10 +24,10 @@ from logging_core.line_handler import LineHandler
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
-from logging_core.redaction.secret_keys import DEFAULT_KEYS
-from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS
+from logging_core.redaction.secret_keys import DEFAULT_KEYS, SecretKeys
+from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS, Pattern
 from logging_core.service import service_name
-from logging_core.settings import Mistakes, Settings, flag
+from logging_core.settings import Mistakes, RedactionSettings, Settings
 from logging_core.storage.file_sink import FileSink, standard_routes
 from logging_core.storage.packing import format_named
 from logging_core.storage.retention import Retention
@@ -162,11 +162,10 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
     Raises:
         ConfigError: something that only shows when it is made.
     """
-    name, encoder, sampler, outputs = "", Encoder(""), None, list[LineHandler]()
+    name, sampler, outputs = "", None, list[LineHandler]()
     with mistakes.at("service"):
         name = service_name(chosen.service)
-    with mistakes.at("redaction"):
-        encoder = Encoder(name, redactor=_redactor(chosen.redaction), call_site=chosen.call_site)
+    encoder = Encoder(name, redactor=_redactor(chosen.redaction, mistakes), call_site=chosen.call_site)
     with mistakes.at("resources"):
         if chosen.resources is not None:
             import_module("logging_core.resources")  # psutil is an extra
@@ -254,18 +253,19 @@ def _sampler(chosen: Mapping[str, Any]) -> "Sampler":
     return Sampler(Sampling.from_mapping(chosen))
 
 
-def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
-    """Those rules that ship, with the keys and patterns that were chosen on top.
-
-    Raises:
-        TypeError, ValueError: naming what will not do.
-    """
-    options = dict(chosen)
-    if not flag(options.pop("enabled", True)):
+def _redactor(chosen: RedactionSettings, mistakes: Mistakes) -> Redactor | None:
+    """Those rules that ship, with the keys and patterns that were chosen on top; None where there are mistakes."""
+    patterns = [*DEFAULT_PATTERNS]
+    for index, regex in enumerate(chosen.patterns):
+        with mistakes.at("redaction", "patterns", index):
+            patterns.append(Pattern(regex))
+    for section, names in (("keys", chosen.keys), ("allow", chosen.allow)):
+        for index, name in enumerate(names):
+            with mistakes.at("redaction", section, index):
+                SecretKeys((name,))
+    if mistakes or not chosen.enabled:
         return None
-    options["keys"] = (*DEFAULT_KEYS, *options.get("keys", ()))
-    options["patterns"] = (*DEFAULT_PATTERNS, *options.get("patterns", ()))
-    return Redactor(**options)
+    return Redactor((*DEFAULT_KEYS, *chosen.keys), patterns, chosen.allow, chosen.placeholder)
 
 
 class _LastWords(logging.Handler):

@@ -132,6 +132,8 @@ class Encoder:
         if "channel" in fields or "channel" in names:
             constant = _without_channel(constant)
         varying = _dumps(fields, None, _NEWLINE)
+        if len(varying) > MAX_LINE:  # to be cut before anybody looks at it closely
+            raise ValueError
         if self._suspects is not None and self._suspects(fields, varying):
             varying = _dumps(self._redacted(fields), None, _NEWLINE)
         line = b"".join((beginning % microseconds, constant, shared, varying[1:]))
@@ -194,10 +196,10 @@ class Encoder:
         """The names of its fields, and they as JSON; None where they need the slow path."""
         fields = placed(link.fields)
         encoded = None
-        if is_sound(fields):
-            if self._suspects is not None and self._suspects(fields, _dumps(fields)):
-                fields = self._redacted(fields)
-            encoded = _dumps(fields)[1:-1] + b"," if fields else b""
+        if is_sound(fields) and len(plain := _dumps(fields)) <= MAX_LINE:
+            if self._suspects is not None and self._suspects(fields, plain):
+                plain = _dumps(self._redacted(fields))
+            encoded = plain[1:-1] + b"," if fields else b""
         prepared = link.cache[self] = (frozenset(fields), encoded)
         return prepared
 
@@ -213,16 +215,20 @@ class Encoder:
         site = self._site_fields(Site(*_site_of(attributes)))
         fields = {"timestamp": timestamp} | site | _merged(_context(sanitizer), _varying(safe, attributes))
         add_exception_of(record, fields, sanitizer)
-        altered = sanitizer.altered
+        altered, line = sanitizer.altered, b""
         for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
             shorter = Sanitizer(max_text=limit, max_items=limit)
-            fields = self._redacted({key: shorter.clean(value, key) for key, value in fields.items()})
+            fields = {key: shorter.clean(value, key) for key, value in fields.items()}
             altered = shorter.altered | altered
             line = _dump(fields, altered)
+            if len(line) > MAX_LINE:
+                continue
+            line = _dump(self._redacted(fields), altered)  # nothing is looked at that is not kept
             if len(line) <= MAX_LINE:
                 break
         if len(line) > MAX_LINE:  # a great many small values
-            line = _dump({key: fields[key] for key in _LEAST if key in fields}, {"*": "cut to the standard fields"})
+            least = {key: fields[key] for key in _LEAST if key in fields}
+            line = _dump(self._redacted(least), {"*": "cut to the standard fields"})
         return bytes(memoryview(line))
 
 

@@ -16,6 +16,7 @@ from logging_core import config_file
 from logging_core.buffers.overflow import OVERFLOWS, Overflow
 from logging_core.config_file import Document, Location
 from logging_core.errors import ConfigError
+from logging_core.redaction import PLACEHOLDER
 from logging_core.storage.packing import Compression
 
 DEFAULT_FILE = Path("config/logging.yaml")
@@ -45,6 +46,17 @@ class FileSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactionSettings:
+    """What is taken out on top of what `Redactor` takes out by default."""
+
+    enabled: bool = True
+    keys: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    placeholder: str = PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it, checked. The names are the arguments of `init_logging` and the keys of the file."""
 
@@ -64,7 +76,7 @@ class Settings:
     call_site: bool = True  #: whether records have module, function and line
     redis: RedisSettings = RedisSettings()
     files: FileSettings = FileSettings()
-    redaction: Mapping[str, Any] = field(default_factory=dict)
+    redaction: RedactionSettings = RedactionSettings()
     sampling: Mapping[str, Any] = field(default_factory=dict)
     export: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     resources: float | None = None  #: seconds between two samples of the host's and the process's resources
@@ -137,6 +149,14 @@ def _text(value: Any) -> str:
     return value
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(
+        isinstance(item, str) and item for item in value
+    ):
+        raise ValueError(f"is a list of texts, not {value!r}")
+    return tuple(value)
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
@@ -182,6 +202,10 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Check]]] = {
             "max_total_bytes": _integer(1),
         },
     ),
+    "redaction": (
+        RedactionSettings,
+        {"enabled": flag, "keys": _texts, "patterns": _texts, "allow": _texts, "placeholder": _text},
+    ),
 }
 VARIABLES = {
     "LOG_LEVEL": "log_level",
@@ -214,7 +238,7 @@ class Mistakes(list[str]):
             self._arguments.add(key)
 
     @contextmanager
-    def at(self, *key: str) -> Iterator[None]:
+    def at(self, *key: str | int) -> Iterator[None]:
         """What cannot be used, is not there or is not installed, in this block, is this key's mistake."""
         try:
             yield

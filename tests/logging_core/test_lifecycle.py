@@ -169,7 +169,7 @@ def test_the_example_documents_every_key_and_its_default() -> None:
     assert set(found) == set(settings.KEYS)
     for section, (_, keys) in settings.SECTIONS.items():
         assert set(found[section]) == set(keys)
-    as_given, _ = settings.resolve({**found, "redaction": None}, environment={})
+    as_given, _ = settings.resolve(found, environment={})
     assert as_given == settings.resolve({}, environment={})[0]
     assert load_config(EXAMPLE) == found
 
@@ -199,7 +199,13 @@ def test_every_mistake_in_a_file_is_told_with_its_line_and_key() -> None:
         ({"max_bytes": -1}, "max_bytes: is a whole number"),
         ({"destination": "kafka"}, "destination: is one of files, redis"),
         ({"service": "../etc"}, "service: letters, digits"),
-        ({"redaction": {"unheard": 1}}, "redaction: "),
+        ({"redaction": {"keyz": ["iban"]}}, "redaction.keyz: unknown key"),
+        ({"redaction": {"patterns": "abc"}}, "redaction.patterns: is a list of texts, not 'abc'"),
+        ({"redaction": {"keys": "iban"}}, "redaction.keys: is a list of texts, not 'iban'"),
+        ({"redaction": {"keys": ["iban", 5]}}, "redaction.keys: is a list of texts"),
+        ({"redaction": {"keys": ["iban", "a:b"]}}, r"redaction.keys\[1\]: a key's name is"),
+        ({"redaction": {"allow": ["/"]}}, r"redaction.allow\[0\]: a key's name is"),
+        ({"redaction": {"patterns": ["IB\\d+", "("]}}, r"redaction.patterns\[1\]: .*'\('"),
         ({"sampling": {"levels": {"DEBUG": 3}}}, "sampling: "),
         ({"files": {"daily": True, "interval": 60}}, "files: daily and interval"),
         ({"destination": "redis", "redis": {"url": "http://x"}}, "redis.url: "),
@@ -257,6 +263,23 @@ for number in range(5000):
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert [record["number"] for record in lines("logs/app.log")] == list(range(5000))
+
+
+def test_what_else_is_secret_can_be_said() -> None:
+    init_logging(
+        console_level="OFF",
+        redaction={"keys": ["iban"], "patterns": [r"CUST-\d+"], "allow": ["session_id"], "placeholder": "***"},
+    )
+    get_logger("shop").info("of CUST-42, password=hunter2", iban="DE02", session_id="s1")
+    shutdown_logging()
+    (record,) = lines("logs/app.log")
+    assert (record["message"], record["iban"], record["session_id"]) == ("of ***, password=***", "***", "s1")
+
+
+def test_a_mistake_in_redaction_is_told_with_its_line() -> None:
+    Path("logging.yaml").write_text("redaction:\n  patterns:\n    - 'a+'\n    - '('\n")
+    with pytest.raises(ConfigError, match=r"^logging.yaml:4: redaction.patterns\[1\]: "):
+        init_logging_from_config("logging.yaml")
 
 
 def test_what_is_said_of_records_counts_wherever_they_go(redis: Any, redis_server: str) -> None:
