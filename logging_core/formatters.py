@@ -50,7 +50,8 @@ class CustomJsonFormatter(JsonFormatter):
             log_data["error"] = _error(record, stack)
         spans = context.span_source() if context.span_source is not None else None
         for name, value in {**_request_fields(), **context.fields(), **(spans or {})}.items():
-            log_data.setdefault(name, value)
+            if log_data.get(name) is None:  # a field that the format names is there, with nothing in it
+                log_data[name] = value
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Make every value one that JSON can hold, unless the application has said how."""

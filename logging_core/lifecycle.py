@@ -1,7 +1,8 @@
 """Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
-destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
-destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
+destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log
+destination "redis"   root -> spool -> shipper -> Redis -> the workers' files
+console               root -> a queue and a thread of its own -> stderr, whatever becomes of the rest
 """
 
 import atexit
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from logging_core import config_file, settings
 from logging_core.background import BackgroundHandler, Sink
-from logging_core.console import ConsoleSink, Tee
+from logging_core.console import ConsoleSink
 from logging_core.errors import ConfigError
 from logging_core.fanout import Fanout
 from logging_core.line_handler import LineHandler
@@ -191,7 +192,6 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
 
 def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[LineHandler]:
     """Where records go: at least one place, unless there are mistakes."""
-    shown = [] if chosen.console_level is None else [ConsoleSink(chosen.console_level)]
     outputs: list[LineHandler] = []
     if chosen.destination == "redis":
         with mistakes.at("redis", "url"):  # the rest was checked already
@@ -208,12 +208,12 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
                     level=chosen.file_level,
                 )
             )
-        outputs += [_queued(sink, chosen, encoder, chosen.console_level) for sink in shown]
     else:
         with mistakes.at("log_dir"):
             if (file_sink := _file_sink(chosen, mistakes)) is not None:
-                least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
-                outputs.append(_queued(Tee([file_sink, *shown]) if shown else file_sink, chosen, encoder, least))
+                outputs.append(_queued(file_sink, chosen, encoder, chosen.file_level))
+    if chosen.console_level is not None:
+        outputs.append(_queued(ConsoleSink(), chosen, encoder, chosen.console_level))
     if chosen.export:
         from logging_core.export.settings import handlers  # which brings requests
 
@@ -221,8 +221,8 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
     return outputs
 
 
-def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int | None) -> BackgroundHandler:
-    return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level or logging.NOTSET)
+def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int) -> BackgroundHandler:
+    return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level)
 
 
 def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink | None:

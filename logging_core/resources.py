@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from logging_core.threads import begun
+
 try:
     import psutil
 except ModuleNotFoundError as missing:
@@ -36,17 +38,23 @@ class ResourceSampler:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to sample; a process forked from here does not, until it calls this too."""
+    def start(self) -> bool:
+        """Begin to sample, unless there is no thread to be had; a process forked from here has to call this too."""
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="tocsin-resources", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(self._stopped,), name="tocsin-resources", daemon=True)
+        self._thread = thread if begun(thread) else None
+        return self._thread is not None
 
     def stop(self) -> None:
         """Stop sampling, within a second."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(1.0)
+
+    @property
+    def is_sampling(self) -> bool:
+        """Whether it has begun, and goes on."""
+        return self._thread is not None and not self._stopped.is_set()
 
     def _run(self, stopped: threading.Event) -> None:
         process = psutil.Process()
@@ -86,6 +94,8 @@ def start_resource_sampler(
 ) -> ResourceSampler:
     """Sample from now on, in this process and in those that are forked from it. The first call in a process decides.
 
+    Where there is no thread to be had, nothing is sampled (`is_sampling`), and a later call tries again.
+
     Args:
         interval: seconds.
         name: of the logger, which is `<name>.system`.
@@ -97,7 +107,8 @@ def start_resource_sampler(
             logs = os.environ.get("LOG_DIR", "logs")
             place = disk or (logs if Path(logs).is_dir() else "/")
             sampler = ResourceSampler(logging.getLogger(f"{name}.system"), interval, place)
-            sampler.start()
+            if not sampler.start():
+                return sampler
             _running = sampler
         return _running
 
@@ -112,10 +123,10 @@ def stop_resource_sampler() -> None:
 
 
 def _after_fork() -> None:
-    global _starting
+    global _running, _starting
     _starting = threading.Lock()
-    if _running is not None:
-        _running.start()
+    if _running is not None and not _running.start():
+        _running = None
 
 
 @contextmanager

@@ -64,7 +64,10 @@ def find(value: Any, name: str) -> Any:
 
 
 def text_of(value: Any) -> str | None:
-    """A field as it is compared and counted: a text as it is, all else as JSON; None where there is none."""
+    """A field as it is compared and counted: a text as it is, all else as JSON; None where there is none.
+
+    What is nested too deep for that is `...`.
+    """
     if value is MISSING:
         return None
     if isinstance(value, str):
@@ -72,7 +75,10 @@ def text_of(value: Any) -> str | None:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # what others write and orjson would not: a large number, half a surrogate
-        return json.dumps(value)
+        try:
+            return json.dumps(value)
+        except RecursionError:
+            return "..."
 
 
 def _test(sign: str, value: str) -> Callable[[Any], bool]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from logging_core.sanitize import text_of
 from logging_core.streams.connection import clock
 from logging_core.streams.stream import coded, script_text, shard_key
 from rules.bounds import Bounds
@@ -48,10 +49,10 @@ class ErrorAggregator:
         self._reading = Lock()
 
     def record_error(self, error_type: str, error_message: str) -> None:
-        """Count one error, now."""
+        """Count one error, now. What is no text counts as the text that it has."""
         now = self._now()
-        error = Record(level="ERROR", message=error_message, service=self._service, alert=False)
-        error.error = ErrorInfo(type=error_type)
+        error = Record(level="ERROR", message=_text(error_message), service=self._service, alert=False)
+        error.error = ErrorInfo(type=_text(error_type))
         keys, steps = coded(count_reported(error, self._bounds_at(now), now), first=1)
         self._redis.register_script(_SCRIPT)(keys=keys, args=[steps])
 
@@ -62,7 +63,7 @@ class ErrorAggregator:
         with self._reading:
             window = self._reader.window(now, HISTORY)
             for name in (ERRORS, QUIET_ERRORS):
-                of_type = Matcher("error_type", MatchOp.EQUAL, error_type[:TEXT_LIMIT])
+                of_type = Matcher("error_type", MatchOp.EQUAL, _text(error_type)[:TEXT_LIMIT])
                 for run in window.runs([Matcher(NAME, MatchOp.EQUAL, name), of_type], now - HISTORY, now):
                     counts[run.labels["group"]] += round(run.last - run.first)
         groups = ErrorGroups(self._redis)
@@ -76,3 +77,7 @@ class ErrorAggregator:
         if self._bounds is None or now - self._bounds[0] > HISTORY:
             self._bounds = now, Bounds.load(self._redis)
         return self._bounds[1]
+
+
+def _text(said: object) -> str:
+    return text_of(said).encode("utf-8", "replace").decode()

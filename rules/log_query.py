@@ -179,11 +179,17 @@ def _is_below(logger: Any, parent: str) -> bool:
 
 
 def _has_text(value: Any, text: str) -> bool:
-    if isinstance(value, str):
-        return text in value
-    if isinstance(value, dict):
-        return any(_has_text(each, text) for each in value.values())
-    return isinstance(value, list) and any(_has_text(each, text) for each in value)
+    found = [value]  # what is yet to be looked at: values may be nested deeper than functions may call themselves
+    while found:
+        value = found.pop()
+        if isinstance(value, str):
+            if text in value:
+                return True
+        elif isinstance(value, dict):
+            found.extend(value.values())
+        elif isinstance(value, list):
+            found.extend(value)
+    return False
 
 
 def _needles(query: Query) -> list[bytes]:

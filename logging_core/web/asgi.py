@@ -31,8 +31,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _EXCHANGE = "tocsin.exchange"
 _SERVERS = ("uvicorn.error", "hypercorn.error")  #: loggers that tell each exception again
-#: What Starlette raises, by name, where the client has gone: nobody's mistake.
-_CLIENT_GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect"})
+#: What Starlette raises where the client has gone: nobody's mistake. It is not imported for that.
+_CLIENT_GONE = frozenset({"starlette.requests.ClientDisconnect", "starlette.websockets.WebSocketDisconnect"})
 _CLIENT_CLOSED_REQUEST = 499  #: as nginx has it
 _LAST = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
@@ -104,7 +104,11 @@ class RequestLogging:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = exchange.begin(message)
-            await send(message)
+            try:
+                await send(message)
+            except OSError as error:
+                exchange.refused = error
+                raise
             if message["type"] in _LAST and not message.get("more_body", False):
                 self._record(exchange)
 
@@ -133,7 +137,7 @@ class RequestLogging:
         try:
             await self.app(caller.scope, conversation.listen, conversation.speak)
         except Exception as error:
-            if type(error).__name__ not in _CLIENT_GONE:
+            if not _says_client_has_gone(error):
                 self._capture(caller, error, "WEBSOCKET")
             raise
         finally:
@@ -141,9 +145,9 @@ class RequestLogging:
 
     @harmless
     def _died(self, exchange: "Exchange", error: BaseException) -> None:
-        if not isinstance(error, Exception) or type(error).__name__ in _CLIENT_GONE:
+        if not isinstance(error, Exception) or error is exchange.refused or _says_client_has_gone(error):
             exchange.disconnected = True  # or the server ends: nobody is waiting
-        elif not (exchange.disconnected and isinstance(error, OSError)):
+        else:
             self._capture(exchange.caller, error, exchange.caller.scope["method"])
 
     @harmless
@@ -206,7 +210,7 @@ class RequestLogging:
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("answered", "caller", "disconnected", "started", "status")
+    __slots__ = ("answered", "caller", "disconnected", "refused", "started", "status")
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -214,6 +218,7 @@ class Exchange:
         self.status: int | None = None
         self.answered = False  #: and recorded
         self.disconnected = False  #: before it was answered
+        self.refused: OSError | None = None  #: what the server raised when the answer was to be sent
 
     def begin(self, start: Message) -> Message:
         """The message that begins the answer, with our headers unless the application has set its own."""
@@ -294,6 +299,10 @@ def metrics_endpoint(request: Any) -> Any:
 
     body, content_type = metrics_response(request.headers.get("accept", ""))
     return Response(body, headers={"content-type": content_type})
+
+
+def _says_client_has_gone(error: BaseException) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _CLIENT_GONE for kind in type(error).__mro__)
 
 
 async def _internal_server_error(request: Any, error: Exception) -> Any:

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from logging_core import context
+from logging_core.sanitize import text_of
 from logging_core.web.request_ids import well_formed
 
 #: Which of the context's fields go along, besides the trace id.
@@ -28,11 +29,11 @@ def outgoing(names: Iterable[str] = CARRIED) -> dict[str, Any]:
 
 
 def incoming(carried: object) -> dict[str, Any]:
-    """What `outgoing` sent, without what no sender of ours would have sent; {} where nothing came."""
+    """What `outgoing` sent, without what no sender of ours would have sent, and no longer; {} where nothing came."""
     if not isinstance(carried, Mapping):
         return {}
     fields = {
-        name: value
+        name: _plain(value)
         for name, value in carried.items()
         if isinstance(name, str) and name.isidentifier() and name != "self" and isinstance(value, str | int | float)
     }
@@ -45,4 +46,4 @@ def _plain(value: Any) -> str | int | float:
     kind = type(value)
     if kind is bool or (kind is int and abs(value) < _LARGEST) or (kind is float and isfinite(value)):
         return value  # type: ignore[no-any-return]  # it is one of these
-    return str(value)[:_MAX_TEXT]
+    return text_of(value)[:_MAX_TEXT].encode("utf-8", "replace").decode()

@@ -219,7 +219,7 @@ class Integration:
     def _answered(self, exchange: Exchange, status: str, headers: list[tuple[str, str]]) -> None:
         duration = perf_counter() - exchange.started
         exchange.status = int(status[:3])
-        named = "".join([name for name, _ in headers]).lower()
+        named = {name.lower() for name, _ in headers}
         if "x-request-id" not in named:
             headers.append(("X-Request-ID", _request_id(exchange)))
         if "x-response-time" not in named:
@@ -289,6 +289,21 @@ class _Globals:
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
+        self._hand_on(name, value)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        value = super().setdefault(name, default)  # type: ignore[misc]  # of Flask's class, beside this one
+        self._hand_on(name, value)
+        return value
+
+    def pop(self, name: str, *default: Any) -> Any:
+        value = super().pop(name, *default)  # type: ignore[misc]
+        if name != "request_id":  # which a request has to its end
+            self._hand_on(name, None)
+        return value
+
+    @harmless
+    def _hand_on(self, name: str, value: Any) -> None:
         field = _FIELDS_OF_G.get(name)
         if field is not None and context.current.get() is not None and context.fields().get(field) != value:
             context.set_fields(**{field: value})

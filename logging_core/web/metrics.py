@@ -70,6 +70,7 @@ class _ActiveUsersCollector(Collector):
 
 
 _active_users = _ActiveUsersCollector()
+_registry.register(_active_users)
 _OURS: tuple[MetricWrapperBase | _ActiveUsersCollector, ...] = (_requests, _durations, _ai_calls, _active_users)
 
 
@@ -89,13 +90,11 @@ REGISTRY.register(_Guest())
 
 
 def _is_the_applications(metric: Any) -> bool:
-    """Whether the default registry has another metric of this name."""
-    try:
-        REGISTRY.register(metric)
-    except ValueError:
-        return True
-    REGISTRY.unregister(metric)
-    return False
+    """Whether the default registry has a metric of one of its names.
+
+    They are looked up. To register ours, for a try, would make it seem the application's to every other thread.
+    """
+    return any(name in REGISTRY._names_to_collectors for name in _registry._collector_to_names[metric])
 
 
 class _Series(dict[tuple[str, str | None, int], tuple[Any, Any]]):

@@ -8,6 +8,7 @@ from typing import Any
 from logging_core.handlers import RedisStreamHandler
 from logging_core.lifecycle import init_logging
 from logging_core.line_handler import LineHandler
+from logging_core.web.guest import harmless
 
 
 def start_logging(**options: Any) -> None:
@@ -55,8 +56,9 @@ class Companions:
             importlib.import_module("logging_core.resources")  # what is missing is told at start
         self.watch_statements()
 
+    @harmless
     def start(self) -> None:
-        """Start them, once in a process."""
+        """Start them, once in a process; where there was no thread to be had, the next request tries again."""
         if self._started:
             return
         self._started = True
@@ -64,7 +66,7 @@ class Companions:
         if self._resource_interval is not None:
             from logging_core.resources import start_resource_sampler
 
-            start_resource_sampler(self._resource_interval, name=self._name)
+            self._started = start_resource_sampler(self._resource_interval, name=self._name).is_sampling
 
     def watch_statements(self) -> None:
         """Watch all engines of SQLAlchemy, if the application has imported it."""

@@ -138,3 +138,14 @@ def test_secrets_are_hidden_unless_that_is_not_wanted(written):
     hidden, shown = read()
     assert (hidden["password"], hidden["user"]) == ("[redacted]", "ann")
     assert shown["password"] == "hunter2"
+
+
+def test_fields_in_force_fill_what_the_format_names(written):
+    logger, read = written
+    read(CustomJsonFormatter("%(message)s %(trace_id)s %(user_id)s"))
+    with LoggingContext(trace_id="t1"):
+        logger.info("one")
+    (record,) = read()
+    assert record == {"message": "one", "trace_id": "t1", "user_id": None} | {
+        name: record[name] for name in ("timestamp", "level")
+    }

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -72,6 +73,19 @@ def test_records_go_to_their_files_and_to_the_console(capsys: pytest.CaptureFixt
     assert [record["message"] for record in lines("out/ai_responses.log")] == ["said by the model"]
     assert "went wrong" in (shown := capsys.readouterr().err)
     assert "detail" not in shown
+
+
+def test_the_console_goes_on_while_the_files_cannot_be_written_to(capsys: pytest.CaptureFixture[str]) -> None:
+    init_logging(log_dir="out")
+    Path("out").rename("away")
+    Path("out").touch()
+    for number in range(3):
+        get_logger("a").info(f"record {number}")
+        time.sleep(0.05)
+    wait_until(lambda: lifecycle.stats()["ConsoleSink"]["written"] == 3)
+    assert "record 2" in capsys.readouterr().err
+    assert lifecycle.stats()["FileSink"]["waiting"] == 3
+    Path("out").unlink()
 
 
 def test_shutdown_leaves_the_root_as_it_was_and_may_be_repeated() -> None:

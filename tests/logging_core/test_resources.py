@@ -7,8 +7,10 @@ import threading
 import psutil
 import pytest
 
+from logging_core import threads
 from logging_core.resources import ResourceSampler, sample, start_resource_sampler, stop_resource_sampler
 from logging_core.testing import capture_records
+from logging_core.web.start import Companions
 from tests.waiting import wait_until
 
 
@@ -98,3 +100,23 @@ def test_without_psutil_the_error_says_what_to_install():
     program = "import sys; sys.modules['psutil'] = None\nimport logging_core.resources"
     done = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True)
     assert "pip install 'tocsin[web]'" in done.stderr
+
+
+def test_where_no_thread_can_be_had_the_next_request_tries_again(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    companions = Companions("shop", None, 0.02)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        patched.setattr(threads, "_not_before", 0.0)
+        companions.start()
+        stop_resource_sampler()
+        companions.start()
+    with capture_records() as records:
+        companions.start()
+        wait_until(lambda: records.find(event="resource_usage"))
+
+
+def test_what_goes_wrong_with_companions_is_not_the_requests():
+    Companions("shop", None, -1).start()

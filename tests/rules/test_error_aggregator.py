@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis as redis_py
@@ -77,3 +78,11 @@ def test_a_client_that_answers_with_texts_is_refused(redis_server: str) -> None:
     client = redis_py.Redis.from_url(redis_server, decode_responses=True)
     with pytest.raises(ValueError, match="without decode_responses=True"):
         ErrorAggregator(client)
+
+
+@pytest.mark.parametrize("said", [None, 5, "half \ud800", b"bytes", ""])
+def test_whatever_is_recorded_raises_nothing(redis: Redis, said: Any) -> None:
+    errors = ErrorAggregator(redis)
+    errors.record_error(said, said)
+    if said != "":
+        assert [count for _, count in errors.get_top_errors(said)] == [1]

@@ -148,3 +148,10 @@ def test_what_other_encoders_write_is_a_record(line):
 @pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b'{"n":' + b"9" * 5000 + b"}"])
 def test_no_line_is_fatal(line):
     assert len(list(Selection(Query()).of(line))) <= 1
+
+
+@pytest.mark.parametrize("query", [Query(text="gold"), Query(where=(Condition.parse("a!=1"),))], ids=["text", "where"])
+def test_a_line_nested_as_deep_as_can_be_decoded_is_searched(query):
+    for opened, closed in (('{"a":', "}"), ("[", "]")):
+        line = b'{"a":' + (opened * 1000 + '"gold"' + closed * 1000).encode() + b"}"
+        assert [each.line for each in Selection(query).of(line)] == [line]

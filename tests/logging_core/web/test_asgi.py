@@ -1,6 +1,7 @@
 """FastAPI and Starlette: a real uvicorn, asked over HTTP, and what it logs."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -317,3 +319,45 @@ def test_a_server_whose_records_reach_our_handlers_tells_no_error_twice(kept: Ke
 
 async def drop(message: Any) -> None:
     pass
+
+
+async def leave() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+async def refuse_to_send(message: Any) -> None:
+    raise ConnectionResetError("the client has gone")
+
+
+def end_of(app: Any, send: Any) -> None:
+    """Ask, read that the client has gone, and let go of whatever comes of it."""
+    scope = {"type": "http", "method": "GET", "path": "/pay", "headers": []}
+    with contextlib.suppress(OSError, ClientDisconnect):
+        asyncio.run(RequestLogging(app, name="stand", resource_interval=None)(scope, leave, send))
+
+
+def test_a_mistake_of_the_application_is_told_though_the_client_has_gone(kept: Kept) -> None:
+    class ClientDisconnect(OSError):  # noqa: N818  # as Starlette names its own
+        """Not Starlette's."""
+
+    for mistake in (FileNotFoundError("ledger"), ClientDisconnect()):
+
+        async def pay(scope: Any, receive: Any, send: Any, mistake: Exception = mistake) -> None:
+            await receive()
+            raise mistake
+
+        end_of(pay, drop)
+    assert [each["event"] for each in kept.records] == ["unhandled_exception", "api_access"] * 2
+    assert [each["status_code"] for each in kept.records if "status_code" in each] == [499, 499]
+
+
+def test_that_nothing_can_be_sent_to_who_has_gone_is_no_mistake(kept: Kept) -> None:
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def read(scope: Any, receive: Any, send: Any) -> None:
+        await Request(scope, receive).body()
+
+    end_of(stream, refuse_to_send)
+    end_of(read, drop)
+    assert [(each["event"], each["disconnected"]) for each in kept.records] == [("api_access", True)] * 2

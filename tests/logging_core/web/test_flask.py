@@ -122,6 +122,36 @@ def test_headers_of_the_application_are_not_doubled(app, records):
     assert len(answer.headers.getlist("X-Request-ID")) == len(answer.headers.getlist("X-Response-Time")) == 1
 
 
+def test_headers_whose_names_have_ours_in_them_are_not_ours(app, records):
+    @app.after_request
+    def headers(response):
+        response.headers["X-Upstream-X-Request-ID"] = "u-1"
+        response.headers["X-Response-Time-Budget"] = "1ms"
+        return response
+
+    answer = set_up(app).get("/orders/5", headers={"X-Request-ID": "r-1"})
+    assert answer.headers["X-Request-ID"] == "r-1"
+    assert "X-Response-Time" in answer.headers
+
+
+def test_whatever_way_g_is_told_the_user_the_records_know_him(app, records):
+    @app.get("/told")
+    def told():
+        g.setdefault("current_user_id", 7)
+        g.setdefault("current_user_id", 8)
+        logger.info("set")
+        g.pop("current_user_id")
+        logger.info("taken")
+        g.pop("current_user_id", None)
+        g.setdefault("current_user_id", 9)
+        return {}
+
+    assert set_up(app).get("/told").status_code == 200
+    assert records.message("set")["user_id"] == 7
+    assert "user_id" not in records.message("taken")
+    assert records.access()["user_id"] == 9
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/nothing/else"])
 def test_what_no_route_matches_is_one_endpoint(app, records, path):
     assert set_up(app).get(path).status_code == 404

@@ -107,6 +107,24 @@ def test_metrics_of_the_application_with_the_same_names_are_its_own_to_count(pro
     run(program)
 
 
+def test_threads_that_count_and_scrape_at_once_lose_nothing():
+    run(
+        "import sys\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from logging_core.web.metrics import count_ai_call, count_request, metrics_response\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "def work(number):\n"
+        "    count_request('GET', f'e{number % 50}', 200, 0.1)\n"
+        "    count_ai_call('claude', 'opus', 'success')\n"
+        "    if number % 50 == 0:\n"
+        "        assert metrics_response()[0].count(b'# TYPE ai_calls_total ') == 1\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    list(pool.map(work, range(2000)))\n"
+        "text = metrics_response()[0].decode()\n"
+        "lines = [line for line in text.splitlines() if line.startswith(('http_requests_total{', 'ai_calls_total{'))]\n"
+        "assert sum(float(line.split()[-1]) for line in lines) == 4000, lines\n"
+    )
+
+
 def test_several_processes_count_together(tmp_path):
     program = IMPORT + (
         "import os\n"

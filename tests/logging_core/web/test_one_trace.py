@@ -51,3 +51,15 @@ def test_nothing_in_force_is_nothing_sent() -> None:
 @pytest.mark.parametrize("carried", [None, "text", 5, [("a", 1)], {"trace_id": "two\nlines"}, {1: 2, "a b": 3}])
 def test_what_no_sender_of_ours_sent_is_left(carried: object) -> None:
     assert carrier.incoming(carried) == {}
+
+
+def test_what_is_sent_and_what_is_taken_is_bounded_and_harmless() -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    with LoggingContext(trace_id="trace-1", user_id=Hostile(), basket="\ud800" * 1000, total=2**70):
+        message = carrier.outgoing(["user_id", "basket", "total"])
+    assert message == {"trace_id": "trace-1", "user_id": "<Hostile>", "basket": "?" * 256, "total": str(2**70)}
+    assert carrier.incoming(message) == message
+    assert carrier.incoming({"basket": "x" * 1000}) == {"basket": "x" * 256}
