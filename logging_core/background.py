@@ -311,11 +311,12 @@ class BackgroundHandler(LineHandler):
         return seconds > 0
 
     def _rest(self) -> None:
-        """Sleep until woken."""
+        """Sleep until woken, or until repetitions are to be told of."""
         self._resting = True
         if not self._queue and self._stop_by is None:  # asked again after the flag: a line in between has rung
-            self._bell.acquire()
+            self._bell.acquire(timeout=self.rest_until_repeated())
         self._resting = False
+        self.tell_repeated()
 
     def _finish(self) -> None:
         self._drop(len(self._queue), "closed")

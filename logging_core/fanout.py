@@ -18,6 +18,8 @@ class Fanout(LineHandler):
         super().__init__(encoder, min((output.level for output in outputs), default=logging.NOTSET), sampler)
         self.outputs = tuple(outputs)
         self.own_threads = _Threads(self.outputs)
+        for output in self.outputs:
+            output.front = self
 
     def put(self, line: bytes, level: int) -> None:
         """Hand it on."""

@@ -128,6 +128,12 @@ def is_initialized() -> bool:
     return _installed is not None
 
 
+def encoder() -> Encoder | None:
+    """What makes the lines of records now; None where logging is not set up."""
+    installed = _installed
+    return installed[0].encoder if installed else None
+
+
 def stats() -> dict[str, Any]:
     """The counts of this process, by handler; empty where logging is not set up."""
     installed = _installed

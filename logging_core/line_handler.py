@@ -8,7 +8,8 @@ Here is the one list of what happens to a record before it leaves the thread tha
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from threading import get_ident
+from contextvars import Context
+from threading import TIMEOUT_MAX, get_ident
 from typing import TYPE_CHECKING, Any
 
 from logging_core import context
@@ -34,6 +35,7 @@ class LineHandler(logging.Handler):
         super().__init__(level)
         self.encoder = encoder
         self.sampler = sampler
+        self.front: LineHandler | None = None  #: who samples for this one: a `Fanout`
         self.own_threads: set[int | None] = set()  #: the threads that work for this handler; see `is_ours`
         #: By `init_logging`: until it is not, `close` only flushes. `logging.config` closes all handlers there are, and
         #: leaves those of the root logger where they are.
@@ -81,11 +83,26 @@ class LineHandler(logging.Handler):
             self.count_error(error)
 
     def tell_repeated(self, *, at_once: bool = False) -> None:
-        """Put one record for all those that sampling has held back as repetitions of one message, where it is time."""
-        for each in self.sampler.due(at_once=at_once) if self.sampler is not None else ():
-            record = logging.LogRecord(each.logger, each.levelno, "", 0, each.message, (), None)
-            record.repeated = each.repeated
-            self.put(self.encoder.encode(record), each.levelno)
+        """Put one record for all those that sampling has held back as repetitions of one message, where it is time.
+
+        Any thread may be the one that finds out, so the record has nothing of its context.
+        """
+        teller = self.front or self
+        if teller.sampler is None:
+            return
+        try:
+            for each in teller.sampler.due(at_once=at_once):
+                record = logging.LogRecord(each.logger, each.levelno, "", 0, each.message, (), None)
+                record.repeated = each.repeated
+                teller.put(Context().run(teller.encoder.encode, record), each.levelno)
+        except Exception as error:  # noqa: BLE001  # as above
+            self.count_error(error)
+
+    def rest_until_repeated(self) -> float:
+        """Seconds after which whoever sleeps should `tell_repeated`, as a lock takes them: -1 if there is no need."""
+        sampler = (self.front or self).sampler
+        seconds = sampler.seconds_until_due() if sampler is not None else None
+        return -1 if seconds is None else min(seconds, TIMEOUT_MAX)
 
     def count_error(self, error: Exception) -> None:
         """Count a record that was lost in here, and say so once."""

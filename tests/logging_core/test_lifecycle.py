@@ -30,6 +30,7 @@ from logging_core import (
 from logging_core.fanout import Fanout
 from logging_core.line_handler import LineHandler
 from logging_core.streams.stream import Keys
+from logging_core.testing import capture_records
 from tests.waiting import wait_until
 
 DOCUMENTED = {
@@ -251,6 +252,18 @@ def test_a_switch_that_is_none_is_told_by_its_name(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("USE_UNIFIED_LOGGING", "disabled")
     with pytest.raises(ConfigError, match=r"^USE_UNIFIED_LOGGING: is true or false"):
         legacy.app_logger  # noqa: B018
+
+
+def test_what_is_captured_is_what_is_written() -> None:
+    init_logging(log_level="INFO", service="shop", console_level="OFF", redaction={"keys": ["iban"]}, call_site=False)
+    with capture_records() as records:
+        get_logger("a").info("x", iban="DE02", password="hunter22")
+    shutdown_logging()
+    assert records == lines("logs/app.log")
+    assert (records[0]["service"], records[0]["iban"]) == ("shop", "[redacted]")
+    with capture_records() as records:
+        get_logger("a").info("x", iban="DE02", password="hunter22")
+    assert (records[0]["service"], records[0]["iban"], records[0]["password"]) == ("test", "DE02", "[redacted]")
 
 
 def test_what_waits_is_written_at_exit() -> None:
