@@ -4,6 +4,7 @@ What the application has set up itself stays: a tracer provider is installed onl
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from logging_core import context
+from logging_core.complaints import complain
 
 try:
     from opentelemetry import trace
@@ -22,25 +24,37 @@ except ModuleNotFoundError as missing:
     raise ModuleNotFoundError("tracing needs OpenTelemetry: pip install 'tocsin[tracing]'") from missing
 
 #: The package that an application's class, or one of its bases, comes from -> its instrumentation.
-_INSTRUMENTORS = {"flask": "FlaskInstrumentor", "fastapi": "FastAPIInstrumentor", "starlette": "StarletteInstrumentor"}
+_INSTRUMENTORS = {
+    "celery": "CeleryInstrumentor",
+    "fastapi": "FastAPIInstrumentor",
+    "flask": "FlaskInstrumentor",
+    "starlette": "StarletteInstrumentor",
+}
+_complained: set[str] = set()  # of packages
 
 
 def setup_tracing(
     app: Any = None, endpoint: str | None = None, service: str | None = None, *, engine: Any = None
 ) -> None:
-    """Trace an application's requests and its statements. Calling it again is harmless.
+    """Trace an application's requests, or its tasks, and its statements. Calling it again is harmless.
+
+    What is missing to trace one of them, and how it is installed, is told on stderr.
 
     Args:
-        app: an application of Flask, FastAPI or Starlette; with none, Django is instrumented where it is in use.
+        app: an application of Flask, FastAPI, Starlette or Celery; with none, Django is instrumented where it is in use.
         endpoint: where spans are sent by OTLP over HTTP, such as `http://localhost:4318/v1/traces` (Jaeger takes it);
             by default what OpenTelemetry's own environment variables say.
         service: the name of the service; by default OTEL_SERVICE_NAME, else TOCSIN_SERVICE.
         engine: an engine of SQLAlchemy that exists already; those of Flask-SQLAlchemy, and those created from now on,
             need not be named.
+
+    Raises:
+        TypeError: the application is none of these.
     """
+    package = None if app is None else _package_of(app)
     _provide(endpoint, service)
     context.use_spans(current_span)
-    _instrument_application(app)
+    _instrument_application(app, package)
     _instrument_sqlalchemy(_engines_of(app) if engine is None else [engine])
 
 
@@ -83,19 +97,26 @@ def _traces_url(endpoint: str | None) -> str | None:
     return endpoint.rstrip("/") + "/v1/traces"
 
 
-def _instrument_application(app: Any) -> None:
-    if app is None:
-        django = _instrumentor("django", "DjangoInstrumentor")
-        if django is not None and not django.is_instrumented_by_opentelemetry:
-            django.instrument()
-        return
-    if getattr(app, "_is_instrumented_by_opentelemetry", False):
-        return
+def _package_of(app: Any) -> str:
     for kind in type(app).__mro__:
         package = kind.__module__.partition(".")[0]
-        if package in _INSTRUMENTORS and (instrumentor := _instrumentor(package, _INSTRUMENTORS[package])):
+        if package in _INSTRUMENTORS:
+            return package
+    raise TypeError(
+        f"setup_tracing takes an application of Celery, FastAPI, Flask or Starlette, not a {type(app).__name__}"
+    )
+
+
+def _instrument_application(app: Any, package: str | None) -> None:
+    if package is None or package == "celery":  # all applications of the process
+        name = "DjangoInstrumentor" if package is None else _INSTRUMENTORS[package]
+        instrumentor = _instrumentor(package or "django", name)
+        if instrumentor is not None and not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()
+    elif not getattr(app, "_is_instrumented_by_opentelemetry", False):
+        instrumentor = _instrumentor(package, _INSTRUMENTORS[package])
+        if instrumentor is not None:
             instrumentor.instrument_app(app)
-            return
 
 
 def _instrument_sqlalchemy(engines: list[Any]) -> None:
@@ -117,10 +138,13 @@ def _engines_of(app: Any) -> list[Any]:
 
 
 def _instrumentor(package: str, name: str) -> Any:
-    """The instrumentation of a package, or None where either is not installed."""
+    """The instrumentation of a package, or None where either is not installed; told where the package is in use."""
     if find_spec(package) is None:
         return None
     try:
         return getattr(import_module(f"opentelemetry.instrumentation.{package}"), name)()
     except ModuleNotFoundError:
+        if package in sys.modules and package not in _complained:
+            _complained.add(package)
+            complain(f"no spans of {package}: pip install opentelemetry-instrumentation-{package}")
         return None

@@ -6,6 +6,7 @@
     slow_query  db_slow_queries_total{service}
     ai_call     ai_calls_total{service,provider,model,status}
 
+A request counts by its record in the channel `access`: what an application logs of it beside that is no second one.
 Anybody in an application can log such a record: a field of another type than it should have is not counted. What is
 missing counts as `unknown`, what is one too many as `other`.
 """
@@ -25,6 +26,7 @@ DURATIONS = "http_request_duration_seconds"
 SLOW_QUERIES = "db_slow_queries_total"
 CALLS = "ai_calls_total"
 API_ACCESS, SLOW_QUERY, AI_CALL = "api_access", "slow_query", "ai_call"
+ACCESS = "access"  #: a channel
 EVENTS = frozenset({API_ACCESS, SLOW_QUERY, AI_CALL})
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
@@ -46,7 +48,8 @@ def count_events(records: Iterable[Record], bounds: Bounds, now: float) -> Incre
     increments: defaultdict[tuple[str, int], float] = defaultdict(float)
     events = [each for each in records if type(each) is EventRecord]
     if events:
-        _count_requests([each for each in events if each.event == API_ACCESS], bounds, now, increments)
+        requests = [each for each in events if each.event == API_ACCESS and each.channel == ACCESS]
+        _count_requests(requests, bounds, now, increments)
         _count_slow_queries([each for each in events if each.event == SLOW_QUERY], bounds, now, increments)
         _count_calls([each for each in events if each.event == AI_CALL], bounds, now, increments)
     return increments

@@ -86,7 +86,8 @@ def _rounded(minute: str, step: int) -> str:
     seconds = _seconds(minute)
     if seconds is None:
         return minute
-    return f"{datetime.fromtimestamp(seconds - seconds % step, UTC):%Y-%m-%dT%H:%M}Z"
+    rounded = datetime.fromtimestamp(seconds - seconds % step, UTC).replace(tzinfo=None)
+    return f"{rounded.isoformat(timespec='minutes')}Z"
 
 
 def fields_of(text: str) -> list[str]:

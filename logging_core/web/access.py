@@ -44,8 +44,7 @@ def log_access(
     """
     if not logger.isEnabledFor(logging.INFO):
         return
-    path = path[:_MAX_PATH]
-    user_agent = user_agent[:_MAX_USER_AGENT]
+    path, user_agent = bounded(path, user_agent)
     in_force = context.fields()
     # What the context says in the same words needs no second mention, which would have to be merged with the first.
     if request_id != in_force.get("request_id"):
@@ -66,6 +65,11 @@ def log_access(
         request={"method": method, "path": path, "ip": ip, "user_agent": user_agent},
         **fields,
     )
+
+
+def bounded(path: str, user_agent: str) -> tuple[str, str]:
+    """What a client says of itself, no longer than a record should be."""
+    return path[:_MAX_PATH], user_agent[:_MAX_USER_AGENT]
 
 
 def client_address(peer: str | None, forwarded_for: str | None, trusted_proxies: int) -> str | None:

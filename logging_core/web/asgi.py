@@ -16,7 +16,7 @@ import orjson
 from logging_core.context import LoggingContext
 from logging_core.logger import get_logger
 from logging_core.web import once
-from logging_core.web.access import log_access
+from logging_core.web.access import bounded, log_access
 from logging_core.web.asgi_scope import Caller, Scope
 from logging_core.web.errors import Quiet, error_body, log_unhandled
 from logging_core.web.guest import harmless
@@ -193,14 +193,15 @@ class RequestLogging:
 
     @harmless
     def _tell(self, caller: Caller, conversation: Conversation) -> None:
+        path, user_agent = bounded(caller.scope["path"], caller.user_agent)
         fields = {
             "channel": "access",
             "event": "websocket",
-            "path": caller.scope["path"],
+            "path": path,
             "endpoint": template_of(caller.scope),
             "user_id": caller.user_id,
             "ip": caller.ip,
-            "user_agent": caller.user_agent,
+            "user_agent": user_agent,
             "request_id": caller.request_id,
             **conversation.summary(),
         }

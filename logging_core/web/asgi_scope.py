@@ -17,7 +17,11 @@ class Caller:
     __slots__ = ("fields", "ip", "scope", "user_agent")
 
     def __init__(self, scope: Scope, trusted_proxies: int) -> None:
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
+        headers: dict[bytes, str] = {}
+        for name, value in scope["headers"]:
+            if name in _WANTED:  # several lines of one name are one list: RFC 9110, 5.3
+                text = value.decode("latin-1")
+                headers[name] = f"{headers[name]},{text}" if name in headers else text
         #: the context's: request_id, trace_id, span_id if any
         self.fields = fields_of(headers.get(b"x-request-id"), headers.get(b"traceparent"), headers.get(b"x-trace-id"))
         peer = scope.get("client")

@@ -28,8 +28,9 @@ from logging_core.web.access import UNMATCHED
 from logging_core.web.active_users import ActiveUsers
 
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
+_OTHER = "other"
 #: Clients may invent methods; series may not be invented.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "OTHER"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", _OTHER})
 
 
 def _shared_folder() -> Path | None:
@@ -103,7 +104,7 @@ class _Series(dict[tuple[str, str | None, int], tuple[Any, Any]]):
     def __missing__(self, key: tuple[str, str | None, int]) -> tuple[Any, Any]:
         method, endpoint, status = key
         if method not in _METHODS:
-            return self["OTHER", endpoint, status]
+            return self[_OTHER, endpoint, status]
         endpoint = endpoint or UNMATCHED
         counter = None if _is_the_applications(_requests) else _requests.labels(method, endpoint, str(status))
         histogram = None if _is_the_applications(_durations) else _durations.labels(method, endpoint)

@@ -14,7 +14,7 @@ class Conversation:
     Args:
         receive: the server's.
         send: the server's.
-        request_id: goes to the client with the answer to its handshake.
+        request_id: goes to the client with the answer to its handshake, unless the application sends one.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class Conversation:
         kind = message["type"]
         if kind in ("websocket.accept", "websocket.http.response.start"):
             self._accepted = kind == "websocket.accept"
-            message = {**message, "headers": [*message.get("headers", ()), self._header]}
+            headers = list(message.get("headers", ()))
+            if all(name.lower() != self._header[0] for name, _ in headers):
+                message = {**message, "headers": [*headers, self._header]}
         elif kind == "websocket.send":
             self._said += 1
         elif kind == "websocket.close" and self._close_code is None:

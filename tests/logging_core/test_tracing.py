@@ -9,8 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from celery import chain
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.logging_core.web import celery_shop
+from tests.logging_core.web.test_celery import Worker
 from tests.waiting import free_port, wait_until
 from tests.web_servers import gunicorn
 
@@ -94,6 +97,26 @@ def test_spans_of_all_workers_arrive_and_records_have_their_ids(
     assert error["trace_id"] == failed["trace_id"]
 
 
+def test_tasks_of_celery_become_spans_of_one_trace(
+    redis_server: str, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLECTOR", collector.url)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+    worker = Worker(tmp_path / "records.log", "-l", "INFO", "-P", "prefork", "-c", "2")
+    try:
+        worker.wait_for(logger="celery.apps.worker")
+        chain(celery_shop.add.s(1, 2), celery_shop.add.s(3)).delay()
+        added = worker.wait_for(2, message="adding")
+        runs = worker.wait_for(2, event="task")
+        wait_until(lambda: [name for _, name, _, _ in collector.spans if name.startswith("run/")][1:], what="the spans")
+    finally:
+        worker.end()
+    spans = {span_id: (service, name, trace) for service, name, trace, span_id in collector.spans}
+    for each in [*added, *runs]:
+        assert spans[each["span_id"]] == ("shop", f"run/{celery_shop.add.name}", each["trace_id"])
+    assert len({each["trace_id"] for each in added}) == 1
+
+
 def run(program: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
 
@@ -118,6 +141,37 @@ print(context.span_source())
     assert "trace_id" in inside
     assert outside == "None"
     assert done.stderr == ""
+
+
+def test_what_cannot_be_traced_is_told_and_nothing_is_begun() -> None:
+    done = run("""
+from opentelemetry import trace
+from logging_core.web import setup_tracing
+try:
+    setup_tracing("shop")
+except TypeError as error:
+    print(error)
+assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+""")
+    assert done.stdout == "setup_tracing takes an application of Celery, FastAPI, Flask or Starlette, not a str\n"
+    assert done.stderr == ""
+
+
+def test_an_instrumentation_that_is_missing_is_told_once() -> None:
+    done = run("""
+import sys
+sys.modules["opentelemetry.instrumentation.flask"] = sys.modules["opentelemetry.instrumentation.sqlalchemy"] = None
+import sqlalchemy
+from flask import Flask
+from logging_core.web import setup_tracing
+setup_tracing(Flask("one"))
+setup_tracing(Flask("two"))
+""")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == (
+        "tocsin: no spans of flask: pip install opentelemetry-instrumentation-flask\n"
+        "tocsin: no spans of sqlalchemy: pip install opentelemetry-instrumentation-sqlalchemy\n"
+    )
 
 
 def test_a_collector_that_is_away_keeps_nobody_waiting_at_the_end() -> None:

@@ -30,7 +30,7 @@ def stamp(at: float) -> str:
 
 def request(at: float = NOW, **fields: Any) -> EventRecord:
     said = {"method": "GET", "endpoint": "order", "status_code": 200, "duration_ms": 12} | fields
-    return EventRecord(timestamp=stamp(at), service="shop", event="api_access", **said)
+    return EventRecord(timestamp=stamp(at), service="shop", **{"channel": "access", "event": "api_access"} | said)
 
 
 def call(**fields: Any) -> EventRecord:
@@ -122,6 +122,11 @@ def test_a_duration_of_another_kind_is_not_counted_and_the_request_is(value: Any
 @pytest.mark.parametrize("value", [5, 1.5, True, ["GET"], {"a": 1}])
 def test_a_request_whose_route_is_of_another_kind_is_not_counted(field: str, value: Any) -> None:
     assert counted([request(**{field: value})]) == {}
+
+
+@pytest.mark.parametrize("channel", [None, "app", "audit", 5, ["access"]])
+def test_a_request_is_counted_by_its_record_in_the_channel_alone(channel: Any) -> None:
+    assert requests([request(), request(channel=channel)]) == requests([request()])
 
 
 def test_calls_and_slow_queries_are_counted() -> None:

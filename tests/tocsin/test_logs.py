@@ -16,8 +16,10 @@ import zstandard
 
 from logging_core import RedisStreamHandler
 from logging_core.streams.stream import append
+from rules.log_query import Found
 from tests.tocsin.test_cli import tocsin
 from tests.waiting import wait_until
+from tocsin.log_counts import TIME, Counts
 
 BEGIN = datetime(2026, 2, 19, tzinfo=UTC)
 PRODUCER = "0" * 31 + "7"
@@ -252,3 +254,9 @@ def test_on_the_running_stack_every_record_comes_once_in_order(stack):
         logger.removeHandler(handler)
         handler.close()
     wait_until(lambda: stack.run("logs", "--service", "followed", "--tail", "1")[0] == 0, what="the last one")
+
+
+def test_years_before_1000_are_told_in_four_digits():
+    counts = Counts([TIME])
+    counts.add(Found("0007-02-19T10:30:00.000000", b"", {}))
+    assert [line.split() for line in counts.lines()] == [["1", "0007-02-19T10:30Z"]]

@@ -8,6 +8,7 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 
 from logging_core import context
+from logging_core.web import setup_tracing
 from logging_core.web.celery import setup_logging
 from tests.logging_core.web.json_file import JsonFile
 
@@ -18,6 +19,8 @@ setup_logging(app, quiet_exceptions=[LookupError])
 if "SHOP_LOG" in os.environ:  # in the worker, and not in the tests' own process
     logging.getLogger().addHandler(JsonFile(os.environ["SHOP_LOG"]))
     logging.getLogger().setLevel(logging.INFO)
+if "COLLECTOR" in os.environ:
+    setup_tracing(app, os.environ["COLLECTOR"], "shop")
 logger = logging.getLogger("shop.orders")
 
 

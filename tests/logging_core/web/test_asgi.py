@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -181,9 +181,11 @@ def ask(app: Any, path: str) -> httpx.Response:
     return asyncio.run(asked())
 
 
-def converse(app: Any, path: str, *said: dict[str, Any]) -> list[dict[str, Any]]:
+def converse(
+    app: Any, path: str, *said: dict[str, Any], headers: Sequence[tuple[bytes, bytes]] = ()
+) -> list[dict[str, Any]]:
     """What an application sends to a websocket that says this (no server here has websockets)."""
-    scope = {"type": "websocket", "path": path, "headers": [], "query_string": b"", "client": ("10.0.0.1", 1)}
+    scope = {"type": "websocket", "path": path, "headers": headers, "query_string": b"", "client": ("10.0.0.1", 1)}
     messages, heard = iter([{"type": "websocket.connect"}, *said]), []
 
     async def receive() -> dict[str, Any]:
@@ -245,6 +247,34 @@ def test_a_websocket_that_fails_or_is_refused(kept: Kept) -> None:
     assert [each["event"] for each in kept.records] == ["unhandled_exception", "websocket", "websocket"]
     assert [each["accepted"] for each in kept.records[1:]] == [True, False]
     assert [each["close_code"] for each in kept.records[1:]] == [1006, 1000]
+
+
+def test_what_is_told_of_a_websocket_is_bounded(kept: Kept) -> None:
+    app = with_logging(Starlette(routes=SOCKETS))
+    converse(app, "/echo/" + "x" * 9000, text("end"), headers=[(b"user-agent", b"x" * 9000)])
+    [record] = kept.records
+    assert (len(record["path"]), len(record["user_agent"])) == (2048, 512)
+
+
+def test_a_request_id_that_the_application_gives_a_websocket_is_not_doubled(kept: Kept) -> None:
+    async def own(socket: WebSocket) -> None:
+        await socket.accept(headers=[(b"X-Request-ID", b"own-1")])
+        await socket.close()
+
+    heard = converse(with_logging(Starlette(routes=[WebSocketRoute("/own", own)])), "/own")
+    assert [value for name, value in heard[0]["headers"] if name.lower() == b"x-request-id"] == [b"own-1"]
+
+
+def test_an_address_is_found_in_any_line_of_the_header(kept: Kept) -> None:
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    forged, seen = (b"x-forwarded-for", b"6.6.6.6, 203.0.113.9"), (b"x-forwarded-for", b"10.0.0.7")
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [forged, seen], "client": ("10.0.0.1", 1)}
+    app = RequestLogging(bare, name="stand", resource_interval=None, trusted_proxies=2)
+    asyncio.run(app(scope, leave, drop))
+    assert kept.records[0]["ip"] == "203.0.113.9"
 
 
 async def fail(request: Any) -> Any:

@@ -43,10 +43,10 @@ def test_requests_are_counted_by_method_endpoint_and_status():
 
 
 def test_what_clients_invent_makes_no_series_of_its_own():
-    before = value("http_requests_total", method="OTHER", endpoint="unmatched", status="404")
+    before = value("http_requests_total", method="other", endpoint="unmatched", status="404")
     for method in ("BREW", "WHEN", "x" * 100):
         count_request(method, None, 404, 0.01)
-    assert value("http_requests_total", method="OTHER", endpoint="unmatched", status="404") == before + 3
+    assert value("http_requests_total", method="other", endpoint="unmatched", status="404") == before + 3
 
 
 def test_calls_of_ai_providers_are_counted_and_logged(records):
