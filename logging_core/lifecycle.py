@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,7 @@ from logging_core.storage.rotation import DAY, Rotation
 if TYPE_CHECKING:
     from logging_core.sampling import Sampler
 
+_GRACE = 0.1  # seconds, for a thread that has found our handler on the root logger, and not yet called it
 _lock = RLock()
 _installed: "tuple[LineHandler, int] | None" = None  # our handler on the root logger, and the root's level before
 
@@ -116,16 +118,14 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
-    handler.tell_repeated(at_once=True)
-    _mark(handler, installed=False)
-    handler.close()
-    if "logging_core.resources" in sys.modules:
-        sys.modules["logging_core.resources"].stop_resource_sampler()
+    _stop_resource_sampler()
+    _retire(handler)
 
 
 def is_initialized() -> bool:
-    """Whether `init_logging` is in force."""
-    return _installed is not None
+    """Whether `init_logging` is in force: nobody has taken its handler off the root logger since."""
+    installed = _installed
+    return installed is not None and installed[0] in logging.getLogger().handlers
 
 
 def encoder() -> Encoder | None:
@@ -144,17 +144,35 @@ def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
     global _installed
     with _lock:
         handler = _built(chosen, mistakes) if chosen.enabled else None  # what raises leaves all as it was
-        shutdown_logging()
-        if handler is not None:
-            root = logging.getLogger()
-            _installed = handler, root.level
-            _mark(handler, installed=True)
-            root.setLevel(chosen.log_level)
-            root.addHandler(handler)
-            if chosen.resources is not None:
-                resources = import_module("logging_core.resources")
-                resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
+        if handler is None:
+            shutdown_logging()
+            return UnifiedLoggerFactory()
+        root, before = logging.getLogger(), _installed
+        _installed = handler, before[1] if before else root.level
+        _mark(handler, installed=True)
+        # In one step: whatever other threads log meanwhile is taken by one of the two.
+        root.handlers = [*(each for each in root.handlers if not before or each is not before[0]), handler]
+        root.setLevel(chosen.log_level)
+        _stop_resource_sampler()
+        if chosen.resources is not None:
+            resources = import_module("logging_core.resources")
+            resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
+    if before:
+        time.sleep(_GRACE)
+        _retire(before[0])
     return UnifiedLoggerFactory()
+
+
+def _retire(handler: LineHandler) -> None:
+    """Have what it holds written, and close it."""
+    handler.tell_repeated(at_once=True)
+    _mark(handler, installed=False)
+    handler.close()
+
+
+def _stop_resource_sampler() -> None:
+    if "logging_core.resources" in sys.modules:
+        sys.modules["logging_core.resources"].stop_resource_sampler()
 
 
 def _mark(handler: LineHandler, *, installed: bool) -> None:

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from operator import attrgetter
@@ -108,6 +109,45 @@ def test_setting_up_again_takes_the_place_of_the_first() -> None:
     shutdown_logging()
     assert [record["message"] for record in lines("first/app.log")] == ["one"]
     assert [record["message"] for record in lines("second/app.log")] == ["two"]
+
+
+def test_setting_up_again_loses_nothing_of_other_threads() -> None:
+    ended, counts = threading.Event(), [0] * 3
+
+    def log(thread: int) -> None:
+        while not ended.is_set():
+            get_logger("a").info("x", place=[thread, counts[thread]])
+            counts[thread] += 1
+            time.sleep(0.0002)
+
+    def start(number: int) -> None:
+        init_logging(log_dir=f"logs{number}", console_level="OFF", queue_size=100_000)
+
+    start(0)
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 20):
+        time.sleep(0.02)
+        start(number)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    shutdown_logging()
+    found = [tuple(record["place"]) for path in Path().glob("logs*/app.log") for record in lines(path)]
+    assert sorted(found) == [(thread, number) for thread in range(3) for number in range(counts[thread])]
+
+
+def test_whoever_takes_the_root_over_ends_it() -> None:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    init_logging(console_level="OFF")
+    ours = next(each for each in root.handlers if each not in handlers)
+    root.removeHandler(ours)
+    assert not lifecycle.is_initialized()
+    init_logging(console_level="OFF")
+    assert lifecycle.is_initialized()
+    assert len(root.handlers) == len(handlers) + 1
 
 
 def test_the_factory_does_the_same() -> None:

@@ -143,6 +143,17 @@ def test_values_that_will_not_serialise_arrive_marked(name: str, way: str) -> No
     assert record["nan"] == "nan"
 
 
+def test_an_argument_that_cannot_be_looked_at_costs_no_record(name: str) -> None:
+    class Hostile:
+        @property
+        def __class__(self) -> type:  # type: ignore[override]
+            raise UnicodeError
+
+    with capture(name) as records:
+        get_logger(name).info("%s", Hostile())
+    assert only(records)["level"] == "INFO"
+
+
 def test_stacklevel_and_stack_info(name: str, way: str) -> None:
     def wrapper() -> None:
         get_logger(name).info("x", stacklevel=2, stack_info=True)
