@@ -30,6 +30,7 @@ _CARD = b"0" * 13
 #: The first of a pair is a name, not a text in which one occurs.
 _MAX_PAIR_KEY, _NO_NAME = 64, re.compile(r"[^\w.\-']")
 _CONTAINERS = (dict, list, tuple)
+_FIRST = re.compile(rb'\["([^"\\]{1,256})",')  # of a list, if it is a text
 _FIRST_CARD = 10**12
 #: So many harmless keys, and as many texts of at most so many characters (messages, user agents), are remembered.
 _MAX_REMEMBERED, _MAX_TEXT = 2048, 256
@@ -146,13 +147,16 @@ class Redactor:
             for capital, needles in self._capitals.items():
                 if capital in marks and _is_any_in(needles, encoded):
                     return True
-        if b"=" not in marks and b"\xef" not in marks and b'["' not in encoded:
+        if b"[" in marks and any(self._is_secret(name.decode()) for name in _FIRST.findall(encoded)):
+            return True  # a pair
+        if b"=" not in marks and b"\xef" not in marks:
             colons = marks.count(b":")
             if colons == len(fields):
                 return False
-            keys = self._harmless_keys(fields)
-            if keys is None or colons == keys:
-                return keys is None
+            if encoded.find(b"{", 1) > 0:  # keys of dicts inside, perhaps nothing else
+                keys = self._harmless_keys(fields)
+                if keys is None or colons == keys:
+                    return keys is None
         return self._is_given_away(fields)
 
     def _harmless_keys(self, value: Any, depth: int = 0) -> int | None:
@@ -164,7 +168,8 @@ class Redactor:
             count = len(value)
             value = value.values()
         for item in value:
-            if type(item) is str or not isinstance(item, _CONTAINERS):
+            kind = type(item)
+            if kind is str or kind is int or not isinstance(item, _CONTAINERS):
                 continue
             inner = None if depth > _DEEPEST else self._harmless_keys(item, depth + 1)
             if inner is None:
@@ -178,8 +183,6 @@ class Redactor:
             if not self._harmless.issuperset(value) and self._has_secret_key(value):
                 return True
             value = value.values()
-        elif len(value) == 2 and self._is_pair(value):
-            return True
         for item in value:
             if isinstance(item, str):
                 if (":" in item or "=" in item or not item.isascii()) and self._is_separated(item):
