@@ -18,6 +18,7 @@ from logging_core.config_file import Document, Location
 from logging_core.errors import ConfigError
 from logging_core.redaction import PLACEHOLDER
 from logging_core.storage.packing import Compression
+from logging_core.storage.rotation import MAX_BACKUPS
 
 DEFAULT_FILE = Path("config/logging.yaml")
 OFF = "OFF"  #: a console level at which nothing is shown
@@ -106,12 +107,14 @@ def flag(value: Any) -> bool:
     raise ValueError(f"is true or false, not {value!r}")
 
 
-def _integer(least: int) -> Check:
+def _integer(least: int, most: int | None = None) -> Check:
+    bounds = f"at least {least}" if most is None else f"{least} to {most}"
+
     def check(value: Any) -> int:
         if isinstance(value, str) and value.strip().isdecimal():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"is a whole number of at least {least}, not {value!r}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least or (most and value > most):
+            raise ValueError(f"is a whole number of {bounds}, not {value!r}")
         return value
 
     return check
@@ -125,6 +128,13 @@ def _seconds(value: Any) -> float:
     if not 0 < number < float("inf") or isinstance(value, bool):
         raise ValueError(f"is a number above 0, not {value!r}")
     return number
+
+
+def _period(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds < 1:
+        raise ValueError(f"is at least 1 second, not {value!r}")
+    return seconds
 
 
 def _path(value: Any) -> Path:
@@ -170,12 +180,12 @@ KEYS: dict[str, Check] = {
     "log_dir": _path,
     "queue_size": _integer(1),
     "max_bytes": _integer(1),
-    "backup_count": _integer(1),
+    "backup_count": _integer(1, MAX_BACKUPS),
     "console_level": _console_level,
     "file_level": level,
     "enable_ai_handler": flag,
     "ai_max_bytes": _integer(1),
-    "ai_backup_count": _integer(1),
+    "ai_backup_count": _integer(1, MAX_BACKUPS),
     "enabled": flag,
     "destination": _one_of("files", "redis"),
     "service": _text,
@@ -195,7 +205,7 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Check]]] = {
     "files": (
         FileSettings,
         {
-            "interval": _seconds,
+            "interval": _period,
             "daily": flag,
             "compress": _one_of("none", "gzip", "zstd"),
             "max_age": _seconds,

@@ -238,6 +238,9 @@ def test_every_mistake_in_a_file_is_told_with_its_line_and_key() -> None:
     [
         ({"log_level": "LOUD"}, "log_level: is a level"),
         ({"max_bytes": -1}, "max_bytes: is a whole number"),
+        ({"backup_count": 1000}, "backup_count: is a whole number of 1 to 999, not 1000"),
+        ({"ai_backup_count": 5000}, "ai_backup_count: is a whole number of 1 to 999, not 5000"),
+        ({"files": {"interval": 0.2}}, "files.interval: is at least 1 second, not 0.2"),
         ({"destination": "kafka"}, "destination: is one of files, redis"),
         ({"service": "../etc"}, "service: letters, digits"),
         ({"redaction": {"keyz": ["iban"]}}, "redaction.keyz: unknown key"),
@@ -258,6 +261,13 @@ def test_a_mistake_names_its_argument_and_changes_nothing(arguments: dict[str, A
     with pytest.raises(ConfigError, match=f"^{said}"):
         init_logging(**arguments)
     assert logging.getLogger().handlers == handlers
+
+
+def test_a_file_that_is_a_symbolic_link_is_refused_with_what_to_do() -> None:
+    Path("logs").mkdir()
+    Path("logs/app.log").symlink_to("/dev/stdout")
+    with pytest.raises(ConfigError, match=r"^log_dir: logs/app.log: symbolic links are not followed; .* console_level"):
+        init_logging()
 
 
 def test_through_redis_is_one_option_away(redis: Any, redis_server: str, tmp_path: Path) -> None:
