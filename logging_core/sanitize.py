@@ -1,7 +1,7 @@
 """Any Python value as something that JSON can hold, changed as little as possible, every loss named."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
 from enum import Enum
@@ -11,6 +11,8 @@ from typing import Any
 #: Characters of one text, items of one container, containers inside each other, values in all.
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH, MAX_VALUES = 32 * 1024, 1000, 20, 10_000
 MAX_NAME = 200  #: characters of one name
+#: What stands for values of a type whose text would tell too much, such as a request with its query.
+STANDS_FOR: dict[type, Callable[[Any], Any]] = {}
 
 
 class Sanitizer:
@@ -65,6 +67,9 @@ class Sanitizer:
             return value.isoformat()
         if isinstance(value, (Mapping, list, tuple, set, frozenset)) or _is_data(value):
             return self._container(value, path)
+        for kind in type.mro(type(value)) if STANDS_FOR else ():
+            if kind in STANDS_FOR:
+                return self._clean(STANDS_FOR[kind](value), path)
         return self._text(text_of(value, self.altered, path), path)
 
     def _integer(self, value: int, path: str) -> int | str:

@@ -21,6 +21,7 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import LazyObject, empty
 
+from logging_core import sanitize
 from logging_core.context import LoggingContext
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.web import django_settings, once
@@ -35,6 +36,8 @@ from logging_core.web.streamed_body import StreamedBody, stream_async
 _EXCHANGE = "_tocsin"  #: attribute of a request
 _CAPTURE = "tocsin.capture"
 _project: "Project | None" = None
+# Django hangs the request on its own records.
+sanitize.STANDS_FOR[HttpRequest] = lambda request: {"method": request.method, "path": request.path}
 
 
 class Project:

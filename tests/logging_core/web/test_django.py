@@ -107,9 +107,12 @@ def test_the_administrators_still_get_their_mail(shop: WebServer) -> None:
 
 def test_what_django_answers_by_itself_is_no_error(shop: WebServer) -> None:
     for path, endpoint in (("/fail/http", "/fail/<how>"), ("/nowhere", "unmatched")):
-        request_id = shop.client.get(path).headers["X-Request-ID"]
+        request_id = shop.client.get(path, params={"q": "private"}).headers["X-Request-ID"]
         [record] = shop.wait_for(event="api_access", request_id=request_id)
         assert (record["status_code"], record["endpoint"]) == (404, endpoint)
+        [warning] = shop.wait_for(logger="django.request", message=f"Not Found: {path}")
+        assert warning["request"] == {"method": "GET", "path": path}
+        assert "private" not in str(warning)
         assert not shop.records(level="ERROR", request_id=request_id)
 
 
