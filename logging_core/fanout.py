@@ -41,8 +41,12 @@ class Fanout(LineHandler):
         super().close()
 
     def stats(self) -> dict[str, Any]:
-        """The counts of each, by the name of its class, or of its sink's."""
-        return {type(getattr(output, "sink", output)).__name__: output.stats() for output in self.outputs}
+        """The counts of the first handler, and `beside`: those of each other, by its sink's or its own class."""
+        first, *others = self.outputs
+        return {
+            **first.stats(),
+            "beside": {type(getattr(other, "sink", other)).__name__: other.stats() for other in others},
+        }
 
 
 class _Threads(set[int | None]):

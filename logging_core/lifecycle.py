@@ -135,7 +135,10 @@ def encoder() -> Encoder | None:
 
 
 def stats() -> dict[str, Any]:
-    """The counts of this process, by handler; empty where logging is not set up."""
+    """The counts of this process (`BackgroundHandler.stats`, or `RedisStreamHandler.stats`): of files, or of Redis.
+
+    The console and exporters have theirs below `beside`. Empty where logging is not set up.
+    """
     installed = _installed
     return installed[0].stats() if installed else {}
 

@@ -5,7 +5,7 @@ cannot be written to has its lines wait here, and keeps nothing else up.
 """
 
 import logging
-import re
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from logging_core.background import Line
+from logging_core.channels import is_channel
 from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
 from logging_core.storage.packing import Compression
@@ -23,9 +24,8 @@ from logging_core.storage.rotation import Rotation
 from logging_core.storage.shared_file import SharedFile
 from logging_core.storage.upkeep import Upkeep
 
-CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 ANY = "*"  #: of a route: any channel that has no route of its own; in its file's name it stands for the channel
-_RESERVED = frozenset({"app", "errors"})
+_BEGINNING = b'{"timestamp":"'  # of every record of ours
 _MAX_WAITING = 1000  # lines, for each file beside the first
 _MAX_CHANNELS = 64  # with a file of their own by `ANY`: a name that somebody makes up must not fill the folder
 
@@ -70,9 +70,20 @@ def channel_of(body: bytes) -> str | None:
         channel = orjson.loads(body).get("channel")
     except (ValueError, AttributeError):
         return None
-    if type(channel) is not str or channel in _RESERVED or not CHANNEL.fullmatch(channel):
-        return None
-    return channel
+    return channel if is_channel(channel) else None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is a channel's file with records of ours; one of such a name may be somebody else's."""
+    if not is_channel(path.stem):
+        return False
+    try:
+        if not stat.S_ISREG(path.stat(follow_symlinks=False).st_mode):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_BEGINNING)) == _BEGINNING
+    except OSError:
+        return False
 
 
 class FileSink:
@@ -198,8 +209,11 @@ class FileSink:
         return self._files[name]
 
     def _names(self) -> Collection[str]:
-        """The names of the files that this process has written to: others of like names may be somebody else's."""
-        return set(self._files)
+        """The names of the files that are ours: those of this process, and those of channels from before it began."""
+        names = set(self._files)
+        if any(route.channel == ANY for route in self._routes):
+            names |= {each.name for each in self._log_dir.glob("*.log") if each.name not in names and _is_ours(each)}
+        return names
 
     def _begin_anew(self) -> None:
         """In a forked child: files of its own, since locks go by what was opened."""

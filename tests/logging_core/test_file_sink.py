@@ -422,6 +422,25 @@ def test_sealed_files_are_compressed_after_a_while(make: Make, tmp_path: Path, c
     assert numbers(tmp_path / "app.log") == [1, 2, 3, 4]
 
 
+def test_what_was_sealed_before_a_restart_is_compressed_and_removed_too(make: Make, tmp_path: Path) -> None:
+    ours, theirs, other = '{"timestamp":"2026-02-19"}\n', "GET / 200\n", tmp_path / "elsewhere"
+    other.write_text(ours)
+    for name, text in (("audit", ours), ("access", theirs), ("Caps", ours), ("errors2", ours), ("my-own", ours)):
+        for suffix in ("", ".1", ".2"):
+            (tmp_path / f"{name}.log{suffix}").write_text(text)
+        os.utime(tmp_path / f"{name}.log.2", (1, 1))
+    (tmp_path / "linked.log").symlink_to(other)
+    os.mkfifo(tmp_path / "pipe.log")
+    (tmp_path / "folder.log").mkdir()
+    (tmp_path / "linked.log.2").write_text(ours)
+    before = set(names(tmp_path))
+    make(routes=[Route("app.log")], compress="gzip", retention=Retention(max_age=1000)).upkeep.tidy(min_age=-5)
+    assert set(names(tmp_path)) == before | {"app.log"}  # whose files there are in the folder is not known
+    make(routes=standard_routes(LARGE), compress="gzip", retention=Retention(max_age=1000)).upkeep.tidy(min_age=-5)
+    gone = {f"{name}.log.{number}" for name in ("audit", "errors2") for number in (1, 2)}
+    assert set(names(tmp_path)) == before - gone | {"app.log", "errors.log", "audit.log.1.gz", "errors2.log.1.gz"}
+
+
 def test_without_its_library_zstd_is_refused_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(ValueError, match=r"pip install 'tocsin\[zstd\]'"):

@@ -83,9 +83,9 @@ def test_the_console_goes_on_while_the_files_cannot_be_written_to(capsys: pytest
     for number in range(3):
         get_logger("a").info(f"record {number}")
         time.sleep(0.05)
-    wait_until(lambda: lifecycle.stats()["ConsoleSink"]["written"] == 3)
+    wait_until(lambda: lifecycle.stats()["beside"]["ConsoleSink"]["written"] == 3)
     assert "record 2" in capsys.readouterr().err
-    assert lifecycle.stats()["FileSink"]["waiting"] == 3
+    assert lifecycle.stats()["waiting"] == 3
     Path("out").unlink()
 
 
