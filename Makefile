@@ -23,7 +23,7 @@ demo: $(READY)          ## the main job on real input, told stage by stage (unde
 up: $(READY)            ## the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/tocsin up
 
-test: $(READY)          ## all tests, against real parts (about 6 minutes)
+test: $(READY)          ## all tests, against real parts (about 12 minutes)
 	@echo "==> tests: a real Redis, real Celery workers, real HTTP and SMTP servers"
 	@$(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED),)
 
@@ -38,11 +38,13 @@ check: $(READY)         ## linters, types, direction of imports
 
 bench: $(READY)         ## benchmarks beside what a user would pick instead
 	@$(BIN)/python -m benchmarks.logger
+	@$(BIN)/python -m benchmarks.guest
 	@$(BIN)/python -m benchmarks.caller
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.alert
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.realtime
+	@$(BIN)/python -m benchmarks.guest
 
 lock: $(READY)          ## newest versions into constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -1,7 +1,8 @@
 """What Tocsin costs an application that it is a guest of: `python -m benchmarks.guest`.
 
-    import         `import logging_core` and what every application takes from it (`get_logger`, `init_logging`), in a
-                   fresh interpreter, beside `import logging` alone: milliseconds more
+    import         `import logging_core` in a fresh interpreter, beside `import logging` alone: milliseconds more
+    import names   the same with what every application takes from it (`get_logger`, `init_logging`), which are imported
+                   when they are asked for: for information
     init           `init_logging()` itself, with files and with Redis (which imports redis-py): for information
     memory         an idle application that has set logging up, logged once and waits, beside one that has `logging`
                    alone: MiB more of what is its own (USS), and of all that is resident (RSS)
@@ -42,6 +43,7 @@ started = time.perf_counter()
 print(time.perf_counter() - started)
 """
 ALONE = "import logging"
+PACKAGE = "import logging\nimport logging_core"
 OURS = "import logging\nfrom logging_core import get_logger, init_logging"
 SET_UP = (
     OURS + "\ninit_logging(console_level='OFF', service='bench', destination='{destination}', redis={{'url': '{url}'}})"
@@ -72,7 +74,10 @@ def main() -> None:
 def compare(folder: Path, url: str, rounds: int) -> dict[str, Figures]:
     """For each row, its figures."""
     with_files, with_redis = (SET_UP.format(destination=each, url=url) for each in ("files", "redis"))
-    results = {"import": more(rounds, lambda: timed(folder, OURS), lambda: timed(folder, ALONE))}
+    results = {
+        "import": more(rounds, lambda: timed(folder, PACKAGE), lambda: timed(folder, ALONE)),
+        "import names": more(rounds, lambda: timed(folder, OURS), lambda: timed(folder, ALONE)),
+    }
     for name, statement in (("files", with_files), ("redis", with_redis)):
         results[f"init {name}"] = more(rounds, lambda s=statement: timed(folder, s), lambda: timed(folder, OURS))
     for name, statement in (("files", with_files), ("redis", with_redis)):

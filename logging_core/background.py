@@ -132,7 +132,11 @@ class BackgroundHandler(LineHandler):
         return True
 
     def _warn(self, waiting: int) -> None:
-        complain(f"the queue of log records is nearly full: {waiting} of {self.max_records} wait to be written")
+        complain(f"the queue of log records is nearly full: {waiting} of {self.max_records} wait for {self._place}")
+
+    @property
+    def _place(self) -> str:
+        return type(self.sink).__name__
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Wait until the sink has taken all that was queued so far.
@@ -173,6 +177,8 @@ class BackgroundHandler(LineHandler):
         elif thread is not None and thread.ident not in (None, threading.get_ident()):
             self._ring()
             thread.join(timeout + _GRACE)
+        if first and (left := len(self._queue) + self._lost["closed"]):
+            complain(f"{left} log records were not written: {self._place} did not take them in time")
         super().close()
 
     def stats(self) -> dict[str, Any]:
@@ -181,8 +187,9 @@ class BackgroundHandler(LineHandler):
         Returns:
             `accepted`: queued; `written`: taken by the sink; `waiting`: queued and not written; `dropped`: {reason: n},
             what was refused (`queue_full`, `closed`), what could not be encoded (`error`) and what the sink could never
-            take (`sink`, `closed`); `depth` of the queue, and `max_depth` so far, in records; `nearly_full`: it has
-            been 80 % full, and not half empty since.
+            take (`sink`, `closed`); `missed`: {name: n}, lines that were written and are not in a place that repeats
+            them, such as the console or `audit.log`; `depth` of the queue, and `max_depth` so far, in records;
+            `nearly_full`: it has been 80 % full, and not half empty since.
         """
         with self._lock:
             waiting, done, written = len(self._queue), self._done, self._written
@@ -192,6 +199,7 @@ class BackgroundHandler(LineHandler):
             "written": written,
             "waiting": waiting,
             "dropped": dropped,
+            "missed": dict(getattr(self.sink, "missed", {})),
             "depth": waiting,
             "max_depth": max(self._peak, waiting),
             "nearly_full": self._nearly_full,
@@ -303,11 +311,12 @@ class BackgroundHandler(LineHandler):
         return seconds > 0
 
     def _rest(self) -> None:
-        """Sleep until woken."""
+        """Sleep until woken, or until repetitions are to be told of."""
         self._resting = True
         if not self._queue and self._stop_by is None:  # asked again after the flag: a line in between has rung
-            self._bell.acquire()
+            self._bell.acquire(timeout=self.rest_until_repeated())
         self._resting = False
+        self.tell_repeated()
 
     def _finish(self) -> None:
         self._drop(len(self._queue), "closed")

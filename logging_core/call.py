@@ -33,9 +33,12 @@ def as_record(call: Call, message: object, args: tuple[Any, ...], given: Mapping
     """A call as the standard library would have it; fields of reserved names are in its attribute `extra`."""
     code = call.code
     info, stack = given.get("exc_info"), given.get("stack_info")
-    record = logging.LogRecord(
-        call.logger, call.level, code.co_filename, call.line, message, args, info, code.co_name, stack
-    )
+    rest = info, code.co_name, stack
+    try:
+        record = logging.LogRecord(call.logger, call.level, code.co_filename, call.line, message, args, *rest)
+    except Exception:  # noqa: BLE001  # it looks into a single argument, which may not stand that
+        record = logging.LogRecord(call.logger, call.level, code.co_filename, call.line, message, (), *rest)
+        record.args = args
     add_fields(record, given)
     return record
 

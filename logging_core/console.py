@@ -4,15 +4,16 @@ import os
 import re
 import select
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import orjson
 
 from logging_core.background import Line, Sink
+from logging_core.complaints import descriptor
+from logging_core.forks import renew_in_child
+from logging_core.printable import printable
 
-#: What a terminal would obey, and what would look like another record: it is shown, not sent.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[^\s\"'=]+")
 #: What is shown in a place of its own, or tells a reader nothing.
 _SHOWN = frozenset(
@@ -36,8 +37,17 @@ class ConsoleSink:
     def __init__(self, level: int = 0, stream: TextIO | None = None) -> None:
         self._level = level
         self._stream = stream
+        self._begin()
+        renew_in_child(self._begin)
+
+    def _begin(self) -> None:
         self._patience = _PATIENCE
         self.lost = 0  #: lines
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """What was lost, as a handler's `stats` has it."""
+        return {"console": self.lost} if self.lost else {}
 
     def write(self, lines: Sequence[Line]) -> None:
         """Show lines."""
@@ -61,30 +71,30 @@ class ConsoleSink:
 
     def _show(self, stream: TextIO, text: str) -> bool:
         try:
-            descriptor = _descriptor(stream)
-            if descriptor is None:
+            number = descriptor(stream)
+            if number is None:
                 stream.write(text)
                 stream.flush()
             else:
-                self._send(descriptor, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+                self._send(number, text.encode(stream.encoding or "utf-8", "backslashreplace"))
         except Exception:  # noqa: BLE001  # whatever a stream raises, the application must not notice
             return False
         return True
 
-    def _send(self, descriptor: int, data: bytes) -> None:
+    def _send(self, number: int, data: bytes) -> None:
         """Write in pieces, each when there is room for it.
 
         Raises:
             OSError: there was none for a while; from then on nobody waits until there is some again.
         """
         poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
+        poll.register(number, select.POLLOUT)
         rest = memoryview(data)
         while rest:
             if not poll.poll(self._patience * 1000):
                 self._patience = 0.0
                 raise BlockingIOError
-            rest = rest[os.write(descriptor, rest[:_CHUNK]) :]
+            rest = rest[os.write(number, rest[:_CHUNK]) :]
         self._patience = _PATIENCE
 
 
@@ -115,6 +125,11 @@ class Tee:
             raise failed[0][1]
         self._held = None
 
+    @property
+    def missed(self) -> dict[str, int]:
+        """The lines that each sink, or a part of one, has gone without."""
+        return {name: count for sink in self._sinks for name, count in getattr(sink, "missed", {}).items()}
+
     def close(self) -> None:
         """Close each sink."""
         for sink in self._sinks:
@@ -124,17 +139,17 @@ class Tee:
 def readable(body: bytes, *, colours: bool = False) -> str:
     """A record's JSON line as text: time, level, logger, message, its own fields; then the stack, indented."""
     record: Mapping[str, Any] = orjson.loads(body)
-    level = escaped(str(record.get("level", "")))
+    level = printable(str(record.get("level", "")))
     painted = f"{level:<8}"
     if colours and level in _COLOURS:
         painted = f"\x1b[{_COLOURS[level]}m{painted}\x1b[0m"
     parts = [
-        escaped(str(record.get("timestamp", ""))[:23]) + "Z",
+        printable(str(record.get("timestamp", ""))[:23]) + "Z",
         painted,
-        f"{escaped(str(record.get('logger', '')))}:",
+        f"{printable(str(record.get('logger', '')))}:",
     ]
-    parts.append(escaped(str(record.get("message", ""))))
-    parts += [f"{escaped(key)}={_value(value)}" for key, value in record.items() if key not in _SHOWN | {"error"}]
+    parts.append(printable(str(record.get("message", ""))))
+    parts += [f"{_value(key)}={_value(value)}" for key, value in record.items() if key not in _SHOWN | {"error"}]
     stack = ""
     error = record.get("error")
     if isinstance(error, dict):
@@ -142,30 +157,14 @@ def readable(body: bytes, *, colours: bool = False) -> str:
         if not stack:
             parts.append(f"error={_value(': '.join(str(error[key]) for key in ('type', 'message') if key in error))}")
     text = " ".join(parts) + "\n"
-    return text + "".join(f"    {escaped(line)}\n" for line in str(stack).splitlines())
-
-
-def escaped(text: str) -> str:
-    """The text with what a terminal would obey written out: `\\x1b[2J`."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text + "".join(f"    {printable(line)}\n" for line in str(stack).splitlines())
 
 
 def _value(value: object) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return escaped(value)
-    return escaped(orjson.dumps(value).decode())
+        return printable(value)
+    return printable(orjson.dumps(value).decode())
 
 
 def _wants_colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _descriptor(stream: TextIO) -> int | None:
-    """Of a real stream; None for one that somebody has put in its place."""
-    fileno: Callable[[], int] | None = getattr(stream, "fileno", None)
-    try:
-        return fileno() if fileno else None
-    except (OSError, ValueError):
-        if getattr(stream, "closed", False):
-            raise
-        return None

@@ -76,7 +76,7 @@ class LoggingContext:
     may be entered again, also by several threads. `async with` does the same.
     """
 
-    def __init__(self, trace_id: str | None = None, span_id: str | None = None, **fields: Any) -> None:
+    def __init__(self, /, trace_id: str | None = None, span_id: str | None = None, **fields: Any) -> None:
         given = {"trace_id": trace_id, "span_id": span_id, **fields}
         self._fields = {name: value for name, value in given.items() if value is not None}
 

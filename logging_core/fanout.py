@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from logging_core.line_handler import LineHandler
@@ -18,12 +17,12 @@ class Fanout(LineHandler):
     def __init__(self, outputs: Sequence[LineHandler], encoder: Encoder, sampler: "Sampler | None" = None) -> None:
         super().__init__(encoder, min((output.level for output in outputs), default=logging.NOTSET), sampler)
         self.outputs = tuple(outputs)
+        self.own_threads = _Threads(self.outputs)
+        for output in self.outputs:
+            output.front = self
 
     def put(self, line: bytes, level: int) -> None:
-        """Hand it on; a handler's own threads never feed the handlers beside it either."""
-        thread = get_ident()
-        if any(thread in output.own_threads for output in self.outputs):
-            return
+        """Hand it on."""
         for output in self.outputs:
             if level >= output.level:
                 output.put(line, level)
@@ -44,3 +43,14 @@ class Fanout(LineHandler):
     def stats(self) -> dict[str, Any]:
         """The counts of each, by the name of its class, or of its sink's."""
         return {type(getattr(output, "sink", output)).__name__: output.stats() for output in self.outputs}
+
+
+class _Threads(set[int | None]):
+    """Those of all outputs: what one of them says of its work feeds none of the others either."""
+
+    def __init__(self, outputs: Sequence[LineHandler]) -> None:
+        super().__init__()
+        self._outputs = outputs
+
+    def __contains__(self, thread: object) -> bool:
+        return any(thread in output.own_threads for output in self._outputs)

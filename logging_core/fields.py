@@ -21,6 +21,8 @@ SPECIAL = STANDARD | RENDERED | OURS
 #: What orjson either writes as it is or refuses.
 SCALARS = frozenset({str, int, bool, type(None)})
 
+_MAX_ITEMS = 64 * 1024  #: of a container; a line has no room for more
+
 
 def placed(given: Mapping[str, Any]) -> dict[str, Any]:
     """Fields as a caller named them, each where it belongs: those of reserved names under `extra`."""
@@ -87,7 +89,7 @@ def is_sound(value: Any, depth: int = 0) -> bool:
     """Whether orjson survives it (3.13: SIGSEGV), and writes it as it is or refuses it.
 
     It follows tuples without end, and asks enums, dataclasses and time zones for what they hold as if none could raise.
-    It writes NaN and infinities as null.
+    It writes NaN and infinities as null. What has too many items for a line is not worth showing it.
     """
     kind = type(value)
     if kind is float:
@@ -98,6 +100,8 @@ def is_sound(value: Any, depth: int = 0) -> bool:
         return value.tzinfo is None or type(value.tzinfo) is timezone
     elif kind is not list and kind is not tuple:
         return kind in SCALARS or kind is UUID or kind is date
+    if len(value) > _MAX_ITEMS:
+        return False
     for item in value:
         if type(item) not in SCALARS and (depth >= MAX_DEPTH or not is_sound(item, depth + 1)):
             return False

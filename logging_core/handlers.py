@@ -192,7 +192,9 @@ class RedisStreamHandler(LineHandler):
                 else:
                     buffer = self._make_buffer()
                     root = self._root if buffer.durable else None
-                    self._shipper = Shipper(buffer, self._redis_url, root, self._spill, self.own_threads)
+                    self._shipper = Shipper(
+                        buffer, self._redis_url, root, self._spill, self.own_threads, self.tell_repeated
+                    )
                     self._buffer = buffer
                     call_before_child_ends(self.flush)
             return self._buffer

@@ -8,6 +8,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from logging_core.errors import ConfigError
 from logging_core.logger import get_logger
 from logging_core.settings import flag
 
@@ -23,5 +24,8 @@ _NAMES = {"app_logger": "app", "api_logger": "api"}
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    unified = flag(os.environ.get("USE_UNIFIED_LOGGING") or "true")
+    try:
+        unified = flag(os.environ.get("USE_UNIFIED_LOGGING") or "true")
+    except ValueError as error:
+        raise ConfigError([f"USE_UNIFIED_LOGGING: {error}"]) from None
     return (get_logger if unified else logging.getLogger)(_NAMES[name])

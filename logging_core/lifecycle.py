@@ -1,13 +1,15 @@
 """Setting logging up, and taking it down: one handler on the root logger, so that everybody's records go one way.
 
-destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log, and the console
-destination "redis"   root -> spool -> shipper -> Redis -> the workers' files; and the console beside it
+destination "files"   root -> queue -> thread -> LOG_DIR/app.log, errors.log, <channel>.log
+destination "redis"   root -> spool -> shipper -> Redis -> the workers' files
+console               root -> a queue and a thread of its own -> stderr, whatever becomes of the rest
 """
 
 import atexit
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -16,17 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from logging_core import config_file, settings
 from logging_core.background import BackgroundHandler, Sink
-from logging_core.console import ConsoleSink, Tee
+from logging_core.console import ConsoleSink
 from logging_core.errors import ConfigError
 from logging_core.fanout import Fanout
 from logging_core.line_handler import LineHandler
 from logging_core.logger import UnifiedLogger, get_logger
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
-from logging_core.redaction.secret_keys import DEFAULT_KEYS
-from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS
+from logging_core.redaction.secret_keys import DEFAULT_KEYS, SecretKeys
+from logging_core.redaction.secret_patterns import DEFAULT_PATTERNS, Pattern
 from logging_core.service import service_name
-from logging_core.settings import Mistakes, Settings, flag
+from logging_core.settings import Mistakes, RedactionSettings, Settings
 from logging_core.storage.file_sink import FileSink, standard_routes
 from logging_core.storage.packing import format_named
 from logging_core.storage.retention import Retention
@@ -35,6 +37,7 @@ from logging_core.storage.rotation import DAY, Rotation
 if TYPE_CHECKING:
     from logging_core.sampling import Sampler
 
+_GRACE = 0.1  # seconds, for a thread that has found our handler on the root logger, and not yet called it
 _lock = RLock()
 _installed: "tuple[LineHandler, int] | None" = None  # our handler on the root logger, and the root's level before
 
@@ -115,16 +118,20 @@ def shutdown_logging() -> None:
         root = logging.getLogger()
         root.removeHandler(handler)
         root.setLevel(level)
-    handler.tell_repeated(at_once=True)
-    _mark(handler, installed=False)
-    handler.close()
-    if "logging_core.resources" in sys.modules:
-        sys.modules["logging_core.resources"].stop_resource_sampler()
+    _stop_resource_sampler()
+    _retire(handler)
 
 
 def is_initialized() -> bool:
-    """Whether `init_logging` is in force."""
-    return _installed is not None
+    """Whether `init_logging` is in force: nobody has taken its handler off the root logger since."""
+    installed = _installed
+    return installed is not None and installed[0] in logging.getLogger().handlers
+
+
+def encoder() -> Encoder | None:
+    """What makes the lines of records now; None where logging is not set up."""
+    installed = _installed
+    return installed[0].encoder if installed else None
 
 
 def stats() -> dict[str, Any]:
@@ -137,17 +144,35 @@ def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:
     global _installed
     with _lock:
         handler = _built(chosen, mistakes) if chosen.enabled else None  # what raises leaves all as it was
-        shutdown_logging()
-        if handler is not None:
-            root = logging.getLogger()
-            _installed = handler, root.level
-            _mark(handler, installed=True)
-            root.setLevel(chosen.log_level)
-            root.addHandler(handler)
-            if chosen.resources is not None:
-                resources = import_module("logging_core.resources")
-                resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
+        if handler is None:
+            shutdown_logging()
+            return UnifiedLoggerFactory()
+        root, before = logging.getLogger(), _installed
+        _installed = handler, before[1] if before else root.level
+        _mark(handler, installed=True)
+        # In one step: whatever other threads log meanwhile is taken by one of the two.
+        root.handlers = [*(each for each in root.handlers if not before or each is not before[0]), handler]
+        root.setLevel(chosen.log_level)
+        _stop_resource_sampler()
+        if chosen.resources is not None:
+            resources = import_module("logging_core.resources")
+            resources.start_resource_sampler(chosen.resources, name=handler.encoder.service, disk=chosen.log_dir)
+    if before:
+        time.sleep(_GRACE)
+        _retire(before[0])
     return UnifiedLoggerFactory()
+
+
+def _retire(handler: LineHandler) -> None:
+    """Have what it holds written, and close it."""
+    handler.tell_repeated(at_once=True)
+    _mark(handler, installed=False)
+    handler.close()
+
+
+def _stop_resource_sampler() -> None:
+    if "logging_core.resources" in sys.modules:
+        sys.modules["logging_core.resources"].stop_resource_sampler()
 
 
 def _mark(handler: LineHandler, *, installed: bool) -> None:
@@ -161,11 +186,10 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
     Raises:
         ConfigError: something that only shows when it is made.
     """
-    name, encoder, sampler, outputs = "", Encoder(""), None, list[LineHandler]()
+    name, sampler, outputs = "", None, list[LineHandler]()
     with mistakes.at("service"):
         name = service_name(chosen.service)
-    with mistakes.at("redaction"):
-        encoder = Encoder(name, redactor=_redactor(chosen.redaction), call_site=chosen.call_site)
+    encoder = Encoder(name, redactor=_redactor(chosen.redaction, mistakes), call_site=chosen.call_site)
     with mistakes.at("resources"):
         if chosen.resources is not None:
             import_module("logging_core.resources")  # psutil is an extra
@@ -185,10 +209,9 @@ def _built(chosen: Settings, mistakes: Mistakes) -> LineHandler:
 
 def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[LineHandler]:
     """Where records go: at least one place, unless there are mistakes."""
-    shown = [] if chosen.console_level is None else [ConsoleSink(chosen.console_level)]
     outputs: list[LineHandler] = []
     if chosen.destination == "redis":
-        with mistakes.at("redis"):
+        with mistakes.at("redis", "url"):  # the rest was checked already
             from logging_core.handlers import RedisStreamHandler  # who writes files needs nothing of it
 
             redis = chosen.redis
@@ -202,12 +225,12 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
                     level=chosen.file_level,
                 )
             )
-        outputs += [_queued(sink, chosen, encoder, chosen.console_level) for sink in shown]
     else:
         with mistakes.at("log_dir"):
             if (file_sink := _file_sink(chosen, mistakes)) is not None:
-                least = min(level for level in (chosen.file_level, chosen.console_level) if level is not None)
-                outputs.append(_queued(Tee([file_sink, *shown]) if shown else file_sink, chosen, encoder, least))
+                outputs.append(_queued(file_sink, chosen, encoder, chosen.file_level))
+    if chosen.console_level is not None:
+        outputs.append(_queued(ConsoleSink(), chosen, encoder, chosen.console_level))
     if chosen.export:
         from logging_core.export.settings import handlers  # which brings requests
 
@@ -215,8 +238,8 @@ def _outputs(chosen: Settings, encoder: Encoder, mistakes: Mistakes) -> list[Lin
     return outputs
 
 
-def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int | None) -> BackgroundHandler:
-    return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level or logging.NOTSET)
+def _queued(sink: Sink, chosen: Settings, encoder: Encoder, level: int) -> BackgroundHandler:
+    return BackgroundHandler(sink, encoder, max_records=chosen.queue_size, level=level)
 
 
 def _file_sink(chosen: Settings, mistakes: Mistakes) -> FileSink | None:
@@ -254,18 +277,19 @@ def _sampler(chosen: Mapping[str, Any]) -> "Sampler":
     return Sampler(Sampling.from_mapping(chosen))
 
 
-def _redactor(chosen: Mapping[str, Any]) -> Redactor | None:
-    """Those rules that ship, with the keys and patterns that were chosen on top.
-
-    Raises:
-        TypeError, ValueError: naming what will not do.
-    """
-    options = dict(chosen)
-    if not flag(options.pop("enabled", True)):
+def _redactor(chosen: RedactionSettings, mistakes: Mistakes) -> Redactor | None:
+    """Those rules that ship, with the keys and patterns that were chosen on top; None where there are mistakes."""
+    patterns = [*DEFAULT_PATTERNS]
+    for index, regex in enumerate(chosen.patterns):
+        with mistakes.at("redaction", "patterns", index):
+            patterns.append(Pattern(regex))
+    for section, names in (("keys", chosen.keys), ("allow", chosen.allow)):
+        for index, name in enumerate(names):
+            with mistakes.at("redaction", section, index):
+                SecretKeys((name,))
+    if mistakes or not chosen.enabled:
         return None
-    options["keys"] = (*DEFAULT_KEYS, *options.get("keys", ()))
-    options["patterns"] = (*DEFAULT_PATTERNS, *options.get("patterns", ()))
-    return Redactor(**options)
+    return Redactor((*DEFAULT_KEYS, *chosen.keys), patterns, chosen.allow, chosen.placeholder)
 
 
 class _LastWords(logging.Handler):

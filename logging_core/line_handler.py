@@ -8,7 +8,8 @@ Here is the one list of what happens to a record before it leaves the thread tha
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from threading import get_ident
+from contextvars import Context
+from threading import TIMEOUT_MAX, get_ident
 from typing import TYPE_CHECKING, Any
 
 from logging_core import context
@@ -18,6 +19,10 @@ from logging_core.record import Encoder
 
 if TYPE_CHECKING:  # most applications keep all records
     from logging_core.sampling import Sampler
+
+
+#: What these loggers, and those below them, say of the work of our own threads is never put: it would never end.
+_OURS = frozenset({"logging_core", "redis", "requests", "urllib3", "opentelemetry"})
 
 
 class LineHandler(logging.Handler):
@@ -30,7 +35,8 @@ class LineHandler(logging.Handler):
         super().__init__(level)
         self.encoder = encoder
         self.sampler = sampler
-        self.own_threads: set[int | None] = set()  #: what these threads log is never put: it would never end
+        self.front: LineHandler | None = None  #: who samples for this one: a `Fanout`
+        self.own_threads: set[int | None] = set()  #: the threads that work for this handler; see `is_ours`
         #: By `init_logging`: until it is not, `close` only flushes. `logging.config` closes all handlers there are, and
         #: leaves those of the root logger where they are.
         self.installed = False
@@ -57,7 +63,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record, in microseconds, or count it."""
         try:
-            if record.thread in self.own_threads:
+            if record.thread in self.own_threads and is_ours(record.name):
                 return
             if self.sampler is None or self._is_kept(
                 self.sampler, record.levelno, record.name, record.msg, record.__dict__
@@ -69,7 +75,7 @@ class LineHandler(logging.Handler):
     def emit_call(self, call: CallKey, message: object, args: tuple[Any, ...], fields: Mapping[str, Any]) -> None:
         """Take a call of `UnifiedLogger`, without a record of the standard library's in between."""
         try:
-            if self.own_threads and get_ident() in self.own_threads:
+            if get_ident() in self.own_threads and is_ours(call[1]):
                 return
             if self.sampler is None or self._is_kept(self.sampler, call[0], call[1], message, fields):
                 self.put(self.encoder.encode_call(call, message, args, fields), call[0])
@@ -77,11 +83,26 @@ class LineHandler(logging.Handler):
             self.count_error(error)
 
     def tell_repeated(self, *, at_once: bool = False) -> None:
-        """Put one record for all those that sampling has held back as repetitions of one message, where it is time."""
-        for each in self.sampler.due(at_once=at_once) if self.sampler is not None else ():
-            record = logging.LogRecord(each.logger, each.levelno, "", 0, each.message, (), None)
-            record.repeated = each.repeated
-            self.put(self.encoder.encode(record), each.levelno)
+        """Put one record for all those that sampling has held back as repetitions of one message, where it is time.
+
+        Any thread may be the one that finds out, so the record has nothing of its context.
+        """
+        teller = self.front or self
+        if teller.sampler is None:
+            return
+        try:
+            for each in teller.sampler.due(at_once=at_once):
+                record = logging.LogRecord(each.logger, each.levelno, "", 0, each.message, (), None)
+                record.repeated = each.repeated
+                teller.put(Context().run(teller.encoder.encode, record), each.levelno)
+        except Exception as error:  # noqa: BLE001  # as above
+            self.count_error(error)
+
+    def rest_until_repeated(self) -> float:
+        """Seconds after which whoever sleeps should `tell_repeated`, as a lock takes them: -1 if there is no need."""
+        sampler = (self.front or self).sampler
+        seconds = sampler.seconds_until_due() if sampler is not None else None
+        return -1 if seconds is None else min(seconds, TIMEOUT_MAX)
 
     def count_error(self, error: Exception) -> None:
         """Count a record that was lost in here, and say so once."""
@@ -95,6 +116,17 @@ class LineHandler(logging.Handler):
 
     def _is_kept(self, sampler: "Sampler", level: int, logger: str, message: object, fields: Mapping[str, Any]) -> bool:
         self.tell_repeated()
-        link = context.current.get()
-        known = fields if link is None or sampler.key in fields else link.fields
+        known = fields if sampler.key in fields else _known_here(sampler.key)
         return sampler.keep(level, logger, message, known)
+
+
+def _known_here(key: str | None) -> Mapping[str, Any]:
+    """Where a record without this field of its own gets it from: the span, which wins, or the context."""
+    if context.span_source is not None and (span := context.span_source()) is not None and key in span:
+        return span
+    return context.fields()
+
+
+def is_ours(logger: str) -> bool:
+    """Whether it tells of our work. What else is logged in our threads is the application's: in finalizers, for one."""
+    return logger.partition(".")[0] in _OURS

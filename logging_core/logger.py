@@ -24,16 +24,28 @@ class UnifiedLogger:
     """A logger whose methods take fields as keywords: `logger.info("paid", user_id="user_001")`.
 
     `%s` arguments, `exc_info`, `stack_info`, `stacklevel` and `extra` mean what they mean in the standard library. A
-    field may have any name; one that means something already is written under `extra`.
+    field may have any name; one that means something already is written under `extra`. Whatever else a logger of the
+    standard library has (handlers, levels, `propagate`) is that of the one below.
     """
 
     __slots__ = ("_bound", "_is_plain", "logger")
 
     def __init__(self, logger: logging.Logger, bound: Mapping[str, Any] | None = None) -> None:
+        kind = type(logger)
         self.logger = logger  #: the standard library's
         self._bound = bound or {}
-        kind = type(logger)
         self._is_plain = all(getattr(kind, name) is getattr(logging.Logger, name) for name in _SPECIFIC)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in UnifiedLogger.__slots__:  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.logger, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in UnifiedLogger.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self.logger, name, value)
 
     @property
     def name(self) -> str:
@@ -44,9 +56,13 @@ class UnifiedLogger:
         """Whether a record of this level would go anywhere."""
         return self.logger.isEnabledFor(level)
 
-    def bind(self, **fields: Any) -> "UnifiedLogger":
+    def bind(self, /, **fields: Any) -> "UnifiedLogger":
         """The same logger, with fields that all its records carry."""
         return UnifiedLogger(self.logger, {**self._bound, **fields})
+
+    def getChild(self, suffix: str) -> "UnifiedLogger":  # noqa: N802  # the standard library's name
+        """The logger of this name below it, with the same bound fields."""
+        return UnifiedLogger(self.logger.getChild(suffix), self._bound)
 
     def debug(self, message: object, /, *args: Any, **fields: Any) -> None:
         """For whoever looks for a mistake."""
@@ -84,7 +100,9 @@ class UnifiedLogger:
         if self.logger.isEnabledFor(level):
             self._log(level, message, args, fields)
 
-    def set_trace_context(self, trace_id: str | None = None, span_id: str | None = None, **fields: Any) -> None:
+    warn, fatal = warning, critical
+
+    def set_trace_context(self, /, trace_id: str | None = None, span_id: str | None = None, **fields: Any) -> None:
         """From now on all records of this thread or task carry these, whoever logs them; without an id, a new one."""
         context.set_fields(trace_id=trace_id or context.new_trace_id(), span_id=span_id, **fields)
 

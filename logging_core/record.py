@@ -15,6 +15,7 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import PurePath
 from time import time
+from types import CodeType
 from typing import Any, NamedTuple
 
 import orjson
@@ -41,6 +42,7 @@ _LEAST = ("timestamp", "level", "logger", "message", "module", "function", "line
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 #: So many call sites (times threads) are kept ready, of so many bytes each; then all are prepared anew.
 _MAX_SITES, _MAX_CONSTANT = 1024, 4096
+_NO_NAMES: frozenset[str] = frozenset()
 _dumps, _NEWLINE = orjson.dumps, orjson.OPT_APPEND_NEWLINE
 
 
@@ -69,7 +71,7 @@ class Encoder:
         self._redactor = redactor
         self._suspects = redactor.suspects if redactor else None
         self._call_site = call_site
-        self._constants: dict[tuple[Any, ...], bytes] = {}
+        self._constants: dict[tuple[Any, ...], tuple[bytes, CodeType | None]] = {}
         self._clock: tuple[int | None, bytes] = (None, b"")  # a second since the epoch, and how lines begin in it
         renew_in_child(self.forget)
 
@@ -81,7 +83,7 @@ class Encoder:
         try:
             attributes = record.__dict__
             site = _site_of(attributes)
-            constant = self._constants.get(site) or self._prepare(site, Site(*site))
+            constant, _ = self._constants.get(site) or self._prepare(site, Site(*site))
             return self._join(attributes["created"], constant, _varying(record, attributes))
         except Exception:  # noqa: BLE001  # whatever a caller's object raises, the record still arrives
             return self._encode_changed(record)
@@ -100,7 +102,9 @@ class Encoder:
         """
         created = time() if created is None else created
         try:
-            constant = self._constants.get(call) or self._prepare(call, self._site(Call(*call)))
+            level, logger, code, instruction, thread = call
+            key = (id(code), instruction, level, logger, thread)  # equal functions of two modules are equal code
+            constant, _ = self._constants.get(key) or self._prepare(key, self._site(Call(*call)), code)
             return self._join(created, constant, _called(message, args, given))
         except Exception:  # noqa: BLE001  # as above
             record = as_record(Call(*call), message, args, given)
@@ -121,13 +125,15 @@ class Encoder:
         known, beginning = self._clock
         if second != known:
             beginning = self._tick(second)
-        shared = b""
+        names, shared = _NO_NAMES, b""
         link = context.current.get()
         if link is not None or context.span_source is not None:
-            shared, fields = self._with_context(link, fields)
-        if "channel" in fields:
+            names, shared, fields = self._with_context(link, fields)
+        if "channel" in fields or "channel" in names:
             constant = _without_channel(constant)
         varying = _dumps(fields, None, _NEWLINE)
+        if len(varying) > MAX_LINE:  # to be cut before anybody looks at it closely
+            raise ValueError
         if self._suspects is not None and self._suspects(fields, varying):
             varying = _dumps(self._redacted(fields), None, _NEWLINE)
         line = b"".join((beginning % microseconds, constant, shared, varying[1:]))
@@ -142,8 +148,10 @@ class Encoder:
         self._clock = (second, beginning)  # in one step: threads share it
         return beginning
 
-    def _prepare(self, key: tuple[Any, ...], site: Site) -> bytes:
+    def _prepare(self, key: tuple[Any, ...], site: Site, code: CodeType | None = None) -> tuple[bytes, CodeType | None]:
         """What all records of a call site share, as JSON, kept for the next ones.
+
+        With the code that the key has the identity of: as long as it is kept here, no other one has that.
 
         Raises:
             TypeError, ValueError: JSON cannot hold it as it is, or it is too long to keep.
@@ -156,8 +164,8 @@ class Encoder:
             raise ValueError
         if len(self._constants) >= _MAX_SITES:
             self._constants.clear()
-        self._constants[key] = constant
-        return constant
+        prepared = self._constants[key] = (constant, code)
+        return prepared
 
     def _site(self, call: Call) -> Site:
         code, level = call.code, logging.getLevelName(call.level)
@@ -172,26 +180,26 @@ class Encoder:
         channel = str(site.logger).rpartition(".")[2]
         return fields | {"channel": channel} if channel in CHANNELS else fields
 
-    def _with_context(self, link: Link | None, fields: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-        """The context's part, encoded, beside the fields; or merged with them, which win over it."""
+    def _with_context(self, link: Link | None, fields: dict[str, Any]) -> tuple[frozenset[str], bytes, dict[str, Any]]:
+        """The names of the context's part and it encoded, beside the fields; or merged with them, which win over it."""
         span = context.span_source() if context.span_source is not None else None
         if link is not None and span is None:
             names, encoded = link.cache.get(self) or self._prepare_context(link)
             if encoded is not None and names.isdisjoint(fields):
-                return encoded, fields
+                return names, encoded, fields
         merged = {**placed(link.fields if link else {}), **(span or {})}
         if not is_sound(merged):
             raise TypeError
-        return b"", _merged(merged, fields)
+        return _NO_NAMES, b"", _merged(merged, fields)
 
     def _prepare_context(self, link: Link) -> tuple[frozenset[str], bytes | None]:
         """The names of its fields, and they as JSON; None where they need the slow path."""
         fields = placed(link.fields)
         encoded = None
-        if is_sound(fields):
-            if self._suspects is not None and self._suspects(fields, _dumps(fields)):
-                fields = self._redacted(fields)
-            encoded = _dumps(fields)[1:-1] + b"," if fields else b""
+        if is_sound(fields) and len(plain := _dumps(fields)) <= MAX_LINE:
+            if self._suspects is not None and self._suspects(fields, plain):
+                plain = _dumps(self._redacted(fields))
+            encoded = plain[1:-1] + b"," if fields else b""
         prepared = link.cache[self] = (frozenset(fields), encoded)
         return prepared
 
@@ -207,16 +215,20 @@ class Encoder:
         site = self._site_fields(Site(*_site_of(attributes)))
         fields = {"timestamp": timestamp} | site | _merged(_context(sanitizer), _varying(safe, attributes))
         add_exception_of(record, fields, sanitizer)
-        altered = sanitizer.altered
+        altered, line = sanitizer.altered, b""
         for limit in (MAX_TEXT, MAX_TEXT // 8, MAX_TEXT // 64, 64):
             shorter = Sanitizer(max_text=limit, max_items=limit)
-            fields = self._redacted({key: shorter.clean(value, key) for key, value in fields.items()})
+            fields = {key: shorter.clean(value, key) for key, value in fields.items()}
             altered = shorter.altered | altered
             line = _dump(fields, altered)
+            if len(line) > MAX_LINE:
+                continue
+            line = _dump(self._redacted(fields), altered)  # nothing is looked at that is not kept
             if len(line) <= MAX_LINE:
                 break
         if len(line) > MAX_LINE:  # a great many small values
-            line = _dump({key: fields[key] for key in _LEAST if key in fields}, {"*": "cut to the standard fields"})
+            least = {key: fields[key] for key in _LEAST if key in fields}
+            line = _dump(self._redacted(least), {"*": "cut to the standard fields"})
         return bytes(memoryview(line))
 
 

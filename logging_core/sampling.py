@@ -172,6 +172,11 @@ class Sampler:
             for (level, logger, template), count in repeated.items()
         ]
 
+    def seconds_until_due(self) -> float | None:
+        """Until there may be something to tell though nothing more is logged; None: nothing is watched."""
+        end = self._next_end
+        return None if end == inf else max(end - self._now(), 0.0)
+
     def _find_rate(self, site: tuple[int, str]) -> tuple[float, str] | None:
         level, logger = site
         rule = self._levels.get(level)

@@ -16,7 +16,9 @@ from logging_core import config_file
 from logging_core.buffers.overflow import OVERFLOWS, Overflow
 from logging_core.config_file import Document, Location
 from logging_core.errors import ConfigError
+from logging_core.redaction import PLACEHOLDER
 from logging_core.storage.packing import Compression
+from logging_core.storage.rotation import MAX_BACKUPS
 
 DEFAULT_FILE = Path("config/logging.yaml")
 OFF = "OFF"  #: a console level at which nothing is shown
@@ -45,6 +47,17 @@ class FileSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactionSettings:
+    """What is taken out on top of what `Redactor` takes out by default."""
+
+    enabled: bool = True
+    keys: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    placeholder: str = PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it, checked. The names are the arguments of `init_logging` and the keys of the file."""
 
@@ -64,7 +77,7 @@ class Settings:
     call_site: bool = True  #: whether records have module, function and line
     redis: RedisSettings = RedisSettings()
     files: FileSettings = FileSettings()
-    redaction: Mapping[str, Any] = field(default_factory=dict)
+    redaction: RedactionSettings = RedactionSettings()
     sampling: Mapping[str, Any] = field(default_factory=dict)
     export: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     resources: float | None = None  #: seconds between two samples of the host's and the process's resources
@@ -94,12 +107,14 @@ def flag(value: Any) -> bool:
     raise ValueError(f"is true or false, not {value!r}")
 
 
-def _integer(least: int) -> Check:
+def _integer(least: int, most: int | None = None) -> Check:
+    bounds = f"at least {least}" if most is None else f"{least} to {most}"
+
     def check(value: Any) -> int:
         if isinstance(value, str) and value.strip().isdecimal():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"is a whole number of at least {least}, not {value!r}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least or (most and value > most):
+            raise ValueError(f"is a whole number of {bounds}, not {value!r}")
         return value
 
     return check
@@ -113,6 +128,13 @@ def _seconds(value: Any) -> float:
     if not 0 < number < float("inf") or isinstance(value, bool):
         raise ValueError(f"is a number above 0, not {value!r}")
     return number
+
+
+def _period(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds < 1:
+        raise ValueError(f"is at least 1 second, not {value!r}")
+    return seconds
 
 
 def _path(value: Any) -> Path:
@@ -137,6 +159,14 @@ def _text(value: Any) -> str:
     return value
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(
+        isinstance(item, str) and item for item in value
+    ):
+        raise ValueError(f"is a list of texts, not {value!r}")
+    return tuple(value)
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
@@ -150,12 +180,12 @@ KEYS: dict[str, Check] = {
     "log_dir": _path,
     "queue_size": _integer(1),
     "max_bytes": _integer(1),
-    "backup_count": _integer(1),
+    "backup_count": _integer(1, MAX_BACKUPS),
     "console_level": _console_level,
     "file_level": level,
     "enable_ai_handler": flag,
     "ai_max_bytes": _integer(1),
-    "ai_backup_count": _integer(1),
+    "ai_backup_count": _integer(1, MAX_BACKUPS),
     "enabled": flag,
     "destination": _one_of("files", "redis"),
     "service": _text,
@@ -175,12 +205,16 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Check]]] = {
     "files": (
         FileSettings,
         {
-            "interval": _seconds,
+            "interval": _period,
             "daily": flag,
             "compress": _one_of("none", "gzip", "zstd"),
             "max_age": _seconds,
             "max_total_bytes": _integer(1),
         },
+    ),
+    "redaction": (
+        RedactionSettings,
+        {"enabled": flag, "keys": _texts, "patterns": _texts, "allow": _texts, "placeholder": _text},
     ),
 }
 VARIABLES = {
@@ -192,6 +226,8 @@ VARIABLES = {
     "USE_UNIFIED_LOGGING": "enabled",
     "LOG_ENABLE_AI_HANDLER": "enable_ai_handler",
     "LOG_DESTINATION": "destination",
+    "TOCSIN_SERVICE": "service",
+    "REDIS_URL": "redis.url",
 }
 
 
@@ -201,7 +237,7 @@ class Mistakes(list[str]):
     def __init__(self, document: Document | None = None) -> None:
         super().__init__()
         self._document = document
-        self._variables: dict[str, str] = {}  # key -> the variable that it came from
+        self._variables: dict[str, str] = {}  # key, or section.key -> the variable that it came from
         self._arguments: set[str] = set()
 
     def came_from(self, key: str, *, variable: str | None = None) -> None:
@@ -209,11 +245,10 @@ class Mistakes(list[str]):
         if variable:
             self._variables[key] = variable
         else:
-            self._variables.pop(key, None)
             self._arguments.add(key)
 
     @contextmanager
-    def at(self, *key: str) -> Iterator[None]:
+    def at(self, *key: str | int) -> Iterator[None]:
         """What cannot be used, is not there or is not installed, in this block, is this key's mistake."""
         try:
             yield
@@ -225,8 +260,8 @@ class Mistakes(list[str]):
     def add(self, location: Location, message: str) -> None:
         """Note a mistake at a place."""
         key = str(location[0]) if location else ""
-        if key in self._variables:
-            self.append(f"{self._variables[key]}: {message}")
+        if variable := self._variables.get(config_file.dotted(location)):
+            self.append(f"{variable}: {message}")
         elif self._document is not None and key not in self._arguments:
             self.append(self._document.mistake(location, message))
         else:
@@ -243,14 +278,14 @@ def resolve(
     """
     mistakes = Mistakes(document)
     given = dict(document.data) if document else {}
-    for variable, key in VARIABLES.items():
-        if text := environment.get(variable):
-            given[key] = text
-            mistakes.came_from(key, variable=variable)
     for key, value in arguments.items():
         if value is not None:
             given[key] = value
             mistakes.came_from(key)
+    for variable, key in VARIABLES.items():
+        if (text := environment.get(variable)) and not _is_given(key, arguments):
+            _give(key, text, given)
+            mistakes.came_from(key, variable=variable)
     checked = _checked(given, KEYS, (), mistakes)
     for name, (kind, keys) in SECTIONS.items():
         if name in checked:
@@ -269,6 +304,20 @@ def load_config(path: str | os.PathLike[str] = DEFAULT_FILE) -> dict[str, Any]:
     document = config_file.read(Path(path))
     resolve({}, document, environment={})
     return document.data
+
+
+def _is_given(key: str, arguments: Mapping[str, Any]) -> bool:
+    section, _, name = key.rpartition(".")
+    place = arguments.get(section) if section else arguments
+    return isinstance(place, Mapping) and place.get(name) is not None
+
+
+def _give(key: str, text: str, given: dict[str, Any]) -> None:
+    section, _, name = key.rpartition(".")
+    if not section:
+        given[name] = text
+    elif isinstance(place := given.get(section) or {}, Mapping):  # what is none is a mistake, told by its own name
+        given[section] = {**place, name: text}
 
 
 def _checked(

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from logging_core import lifecycle
 from logging_core.line_handler import LineHandler
 from logging_core.record import Encoder
 from logging_core.redaction import default_redactor
@@ -27,7 +28,7 @@ class Records(list[dict[str, Any]]):
 
 class _Capture(LineHandler):
     def __init__(self, records: Records) -> None:
-        super().__init__(Encoder("test", redactor=default_redactor()))
+        super().__init__(lifecycle.encoder() or Encoder("test", redactor=default_redactor()))
         self._records = records
 
     def put(self, line: bytes, level: int) -> None:
@@ -39,7 +40,8 @@ def capture_records(logger: str | None = None, level: int | str = logging.DEBUG)
     """What is logged in a `with` block, to this logger and those below it (without a name, to all).
 
     The level of the logger is lowered (or raised) for the block; levels that loggers below it have of their own, and
-    `propagate = False`, hold. Secrets are taken out as in the files. What is captured stays after the block.
+    `propagate = False`, hold. Where `init_logging` is in force, its service, redaction and call sites count, else the
+    service is `test` and the rest as by default; sampling takes nothing out. What is captured stays after the block.
     """
     target, records = logging.getLogger(logger), Records()
     handler, before = _Capture(records), target.level

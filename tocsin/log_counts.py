@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from logging_core.printable import printable
 from rules.conditions import find, text_of
 from rules.log_query import Found
-from tocsin.log_view import printable
 
 TIME = "time"  #: counted by when they happened
 MAX_GROUPS = 100_000  #: what comes after so many different ones is counted as `OTHER`

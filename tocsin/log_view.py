@@ -11,6 +11,7 @@ that would move the cursor, colour the terminal or turn the direction of writing
 import re
 from typing import Any
 
+from logging_core.printable import printable
 from rules.conditions import text_of
 from rules.log_query import LEVELS, Found, rank
 
@@ -18,19 +19,7 @@ from rules.log_query import LEVELS, Found, rank
 _PLACED = frozenset({"timestamp", "level", "logger", "message", "service", "error"})
 _QUIET = frozenset({"module", "function", "line", "thread", "process"})
 _BARE = re.compile(r"[^\s\"'=\\{}\[\]]+")
-#: Control characters of ASCII and Latin-1, separators of lines, overrides of direction, halves of surrogates, and marks
-#: that are not seen.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _COLOURS = ((LEVELS["CRITICAL"], "1;31"), (LEVELS["ERROR"], "31"), (LEVELS["WARNING"], "33"), (LEVELS["INFO"], "32"))
-
-
-def printable(text: str) -> str:
-    """A text that a terminal shows and does not obey."""
-    return text if text.isprintable() else _UNSAFE.sub(_escaped, text)
 
 
 def shown(found: Found, *, colour: bool) -> str:
@@ -41,7 +30,7 @@ def shown(found: Found, *, colour: bool) -> str:
     shown_level = f"{level:8}"
     if colour:
         shown_level = f"\x1b[{_colour(level)}m{shown_level}\x1b[0m"
-    rest = "".join(f" {printable(name)}={_value(value)}" for name, value in _others(fields))
+    rest = "".join(f" {_value(name)}={_value(value)}" for name, value in _others(fields))
     first = f"{_time(found, fields)} {shown_level} {where}: {_text(fields.get('message', ''))}"
     return "\n".join((f"{first} {rest}" if rest else first, *_stack(fields.get("error")), ""))
 
@@ -79,8 +68,3 @@ def _value(value: Any) -> str:
     if isinstance(value, str) and not _BARE.fullmatch(value):
         return '"{}"'.format(printable(value).replace('"', '\\"'))
     return _text(value)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    character = found[0]
-    return _SHORT.get(character) or character.encode("unicode_escape").decode()

@@ -114,24 +114,7 @@ def _wrapper(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
         return coroutine
 
     if inspect.isasyncgenfunction(function):
-
-        async def asynchronous_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            with calls.begin(args, kwargs):
-                async with aclosing(function(*args, **kwargs)) as items:
-                    step = items.asend(None)
-                    while True:
-                        try:
-                            item = await step
-                        except StopAsyncIteration:
-                            return
-                        try:
-                            sent = yield item
-                        except Exception as error:  # noqa: BLE001  # what was thrown in is for the generator
-                            step = items.athrow(error)
-                        else:
-                            step = items.asend(sent)
-
-        return asynchronous_generator
+        return _asynchronous_generator(function, calls)
 
     if inspect.isgeneratorfunction(function):
 
@@ -146,3 +129,25 @@ def _wrapper(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
             return call.returns(function(*args, **kwargs))
 
     return plain
+
+
+def _asynchronous_generator(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
+    async def asynchronous_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with calls.begin(args, kwargs):
+            async with aclosing(function(*args, **kwargs)) as items:
+                step = items.asend(None)
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        raise  # `aclosing` closes it
+                    except BaseException as error:  # noqa: BLE001  # what was thrown in is for the generator
+                        step = items.athrow(error)
+                    else:
+                        step = items.asend(sent)
+
+    return asynchronous_generator

@@ -20,6 +20,7 @@ from logging_core.record import Encoder
 from logging_core.sanitize import name_of
 
 _OPTIONS = frozenset({"exc_info", "stack_info"})  #: of a logger's call, and names as any other in an entry
+_OURS_AND_OPTIONAL = ("timestamp", "level", "error")  # None is none: it would be kept beside the record's own, as text
 
 
 class Entry(NamedTuple):
@@ -51,11 +52,14 @@ def read(given: Mapping[str, Any], logger: str, code: CodeType, instruction: int
 
     The level is ERROR where there is an error and none is given, else INFO. A timestamp without an offset is UTC; one
     that is none, and a level of no known name, go under `extra` beside other fields of reserved names. Without a
-    message the operation is the message.
+    message the operation is the message. None for one of these is as good as nothing.
     """
     fields = dict(given)
     if not _OPTIONS.isdisjoint(fields):
         fields["extra"] = {name: fields.pop(name) for name in _OPTIONS.intersection(fields)} | _extra(fields)
+    for name in _OURS_AND_OPTIONAL:
+        if fields.get(name, name) is None:
+            del fields[name]
     error = fields.get("error")
     failed = error is not None or fields.get("result") == "error"
     level = _take_level(fields, logging.ERROR if failed else logging.INFO)
@@ -75,9 +79,9 @@ def _extra(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take_level(fields: dict[str, Any], default: int) -> int:
-    level = fields.get("level")
-    if level is None:
+    if "level" not in fields:
         return default
+    level = fields["level"]
     if isinstance(level, str):
         number = logging.getLevelNamesMapping().get(level.upper())
     else:

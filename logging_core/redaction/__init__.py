@@ -5,6 +5,7 @@ as it is encoded, for the few signs that each family of secrets has (`secret_pat
 closer; and only what it suspects is walked and copied by `clean`. It may suspect too much, and never too little.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from string import ascii_letters, digits
@@ -20,11 +21,16 @@ PLACEHOLDER = "[redacted]"
 _DEEPEST = MAX_DEPTH + 5
 
 #: All that is no sign by itself. 0xEF begins the wide forms of : and = in UTF-8.
-_NO_MARK = bytes({*range(256)} - {*b"=:\xef", *CAPITALS.encode()})
-_RUNS = bytes.maketrans((ascii_letters + digits).encode(), b"a" * 62)
-_LONG = b"a" * 16
+_NO_MARK = bytes({*range(256)} - {*b"=:[\xef", *CAPITALS.encode()})
+_RUNS = bytes.maketrans((ascii_letters + digits + "_-").encode(), b"a" * 64)
+_LONG = b"a" * 20
+_ID = re.compile(rb'(?<=")[0-9a-f\-]+"')  # a whole text
 _TO_ZERO = bytes.maketrans(digits.encode(), b"0" * 10)
 _CARD = b"0" * 13
+#: The first of a pair is a name, not a text in which one occurs.
+_MAX_PAIR_KEY, _NO_NAME = 64, re.compile(r"[^\w.\-']")
+_CONTAINERS = (dict, list, tuple)
+_FIRST = re.compile(rb'\["([^"\\]{1,256})",')  # of a list, if it is a text
 _FIRST_CARD = 10**12
 #: So many harmless keys, and as many texts of at most so many characters (messages, user agents), are remembered.
 _MAX_REMEMBERED, _MAX_TEXT = 2048, 256
@@ -58,6 +64,7 @@ class Redactor:
         self._harmless_texts: set[str] = set()
         known = [Pattern(each) if isinstance(each, str) else each for each in patterns]
         signed = {sign: tuple(each for each in known if each.sign is sign) for sign in (*Sign, None)}
+        self._sought = tuple(needle.encode() for needle in _needles(signed[Sign.NEEDLE]))
         self._long = _needles(signed[Sign.LONG])
         self._capitals = _by_capital(_needles(signed[Sign.CAPITAL]))
         self._separated, self._digits, self._unsigned = signed[Sign.SEPARATOR], signed[Sign.DIGITS], signed[None]
@@ -65,12 +72,15 @@ class Redactor:
 
     def suspects(self, fields: Mapping[str, Any], encoded: bytes) -> bool:
         """Whether `clean` may change these fields, of which `encoded` is the JSON, as orjson writes it."""
+        for needle in self._sought:
+            if encoded.find(needle) >= 0:
+                return True
         marks = encoded.translate(None, _NO_MARK)
         return bool(
             # Each key has a colon behind it. Whatever else is in there is a mark.
             (len(marks) != len(fields) and self._is_marked(fields, encoded, marks))
             or (not self._harmless.issuperset(fields) and self._has_secret_key(fields))
-            or (encoded.translate(_RUNS).find(_LONG) >= 0 and _is_any_in(self._long, encoded))
+            or ((at := (runs := encoded.translate(_RUNS)).find(_LONG)) >= 0 and self._has_long(encoded, runs, at))
             or (encoded.translate(_TO_ZERO, b" -").find(_CARD) >= 0 and self._holds(self._has_digits, fields))
             or (self._unsigned and self._holds(self._is_unsigned, fields))
         )
@@ -103,16 +113,26 @@ class Redactor:
     def _clean(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, (dict, list, tuple)):
+        if isinstance(value, _CONTAINERS):
             if depth > _DEEPEST:
                 return self._placeholder
             if isinstance(value, dict):
                 return {key: self._clean_field(key, item, depth + 1) for key, item in value.items()}
+            if self._is_pair(value):  # of a header, say
+                return [value[0], self._clean_field(value[0], value[1], depth + 1)]
             return [self._clean(item, depth + 1) for item in value]
         return self._placeholder if self._has_digits(value) else value
 
     def _is_secret(self, key: Any) -> bool:
+        if isinstance(key, bytes):
+            key = key.decode("latin-1")
         return isinstance(key, str) and self._keys.is_secret(key)
+
+    def _is_pair(self, value: Any) -> bool:
+        """Whether these two are a secret key and what stands under it."""
+        if len(value) != 2 or not isinstance(value[0], (str, bytes)) or len(value[0]) > _MAX_PAIR_KEY:
+            return False
+        return self._is_secret(value[0]) and not _NO_NAME.search(str(value[0]))
 
     def _has_secret_key(self, keys: Iterable[Any]) -> bool:
         for key in keys:
@@ -127,9 +147,58 @@ class Redactor:
             for capital, needles in self._capitals.items():
                 if capital in marks and _is_any_in(needles, encoded):
                     return True
-        if marks.count(b":") == len(fields) and b"=" not in marks and b"\xef" not in marks:
-            return False
-        return self._holds(self._is_separated, fields)
+        if b"[" in marks and any(self._is_secret(name.decode()) for name in _FIRST.findall(encoded)):
+            return True  # a pair
+        if b"=" not in marks and b"\xef" not in marks:
+            colons = marks.count(b":")
+            if colons == len(fields):
+                return False
+            if encoded.find(b"{", 1) > 0:  # keys of dicts inside, perhaps nothing else
+                keys = self._harmless_keys(fields)
+                if keys is None or colons == keys:
+                    return keys is None
+        return self._is_given_away(fields)
+
+    def _harmless_keys(self, value: Any, depth: int = 0) -> int | None:
+        """How many keys there are in there, at all depths; None where one of them may be secret."""
+        count = 0
+        if isinstance(value, dict):
+            if not self._harmless.issuperset(value) and self._has_secret_key(value):
+                return None
+            count = len(value)
+            value = value.values()
+        for item in value:
+            kind = type(item)
+            if kind is str or kind is int or not isinstance(item, _CONTAINERS):
+                continue
+            inner = None if depth > _DEEPEST else self._harmless_keys(item, depth + 1)
+            if inner is None:
+                return None
+            count += inner
+        return count
+
+    def _is_given_away(self, value: Any, depth: int = 0) -> bool:
+        """Whether there is a secret key in there, or a text with a separator that has a secret behind it."""
+        if isinstance(value, dict):
+            if not self._harmless.issuperset(value) and self._has_secret_key(value):
+                return True
+            value = value.values()
+        for item in value:
+            if isinstance(item, str):
+                if (":" in item or "=" in item or not item.isascii()) and self._is_separated(item):
+                    return True
+            elif isinstance(item, _CONTAINERS) and (depth > _DEEPEST or self._is_given_away(item, depth + 1)):
+                return True
+        return False
+
+    def _has_long(self, encoded: bytes, runs: bytes, at: int) -> bool:
+        """Whether a needle goes with the long runs, unless all are texts of hex digits: ids of traces and requests."""
+        while at >= 0:
+            identifier = _ID.match(encoded, at)
+            if identifier is None:
+                return _is_any_in(self._long, encoded)
+            at = runs.find(_LONG, identifier.end())
+        return False
 
     def _holds(self, test: Callable[[Any], bool], value: Any, depth: int = 0) -> bool:
         """Whether there is a secret key in there, or a leaf that the test holds for."""
@@ -138,17 +207,15 @@ class Redactor:
                 return True
             value = value.values()
         for item in value:
-            if isinstance(item, (dict, list, tuple)):
+            if isinstance(item, _CONTAINERS):
                 if depth > _DEEPEST or self._holds(test, item, depth + 1):
                     return True
             elif test(item):
                 return True
         return False
 
-    def _is_separated(self, leaf: Any) -> bool:
-        if not isinstance(leaf, str) or (":" not in leaf and "=" not in leaf and leaf.isascii()):
-            return False  # quick; most are neither
-        if not has_separator(leaf) or leaf in self._harmless_texts:
+    def _is_separated(self, leaf: str) -> bool:
+        if leaf in self._harmless_texts or not has_separator(leaf):
             return False
         for pattern in self._separated:
             if pattern.may_be_in(leaf) and pattern.is_in(leaf):

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from logging_core.redaction.secret_keys import SecretKeys
 
-_NAMED = re.compile(  # words in any script; bounded, since a word may begin behind each dash of a word
-    r"\b(?P<word>[\w\-]{1,200}+)"
+_NAMED = re.compile(  # words in any script
+    r"(?<![\w\-])(?P<word>[\w\-]++)"
     r"(?:\\{0,8}[\"'`\])])?\s{0,8}(?P<separator>:=|=>|==?|:(?!:)|[：＝])[ \t]{0,8}"  # noqa: RUF001
 )
-_LONGEST_PHRASE = 64  #: characters in front of its last word
+_LONGEST_WORD, _LONGEST_PHRASE = 200, 64  #: characters at the end of a name; characters in front of its last word
+_LONGEST_LINE = 1000  #: of a program
 #: Of an unquoted value: a comma, semicolon or ampersand ends it before a space, the end or a further name; so does a
 #: bracket that closes.
 _BARE = (
@@ -46,11 +47,16 @@ def has_separator(text: str) -> bool:
 def secrets_in(text: str, keys: SecretKeys) -> Iterator[tuple[int, int]]:
     """Where the values of secret names begin and end, from left to right, none inside another."""
     done = 0
+    harmless = set()
     for named in _NAMED.finditer(text):
-        start = named.start()
-        if start < done or not _names_secret(named["word"], text, start, keys):
+        word, start = named["word"][-_LONGEST_WORD:], named.start()
+        if word in harmless or start < done:
             continue
-        kind = _HEADER if _is_header(named["word"]) else _VALUE
+        if not _names_secret(word, text, start, keys):
+            if not keys.may_end_phrase(word) and word[0] not in "nrt":
+                harmless.add(word)  # whatever is in front of it
+            continue
+        kind = _HEADER if _is_header(word) else _VALUE
         value = kind.match(text, named.end())
         if value is None or value.lastgroup is None:
             continue
@@ -81,6 +87,6 @@ def _is_header(word: str) -> bool:
 
 def _is_source_line(text: str, at: int) -> bool:
     """Whether this is a line of a program in a traceback: `token = read_token()` holds no secret."""
-    start = text.rfind("\n", 0, at) + 1
-    above = text.rfind("\n", 0, max(start - 1, 0)) + 1
-    return text.startswith("    ", start) and text.startswith('  File "', above)
+    start = text.rfind("\n", max(0, at - _LONGEST_LINE), at) + 1
+    above = text.rfind("\n", max(0, start - _LONGEST_LINE), max(start - 1, 0)) + 1
+    return start > 0 and text.startswith("    ", start) and text.startswith('  File "', above)

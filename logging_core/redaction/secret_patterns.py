@@ -20,7 +20,8 @@ class Sign(Enum):
 
     CAPITAL = "a capital B, I or J"
     SEPARATOR = "= or : inside a value"
-    LONG = "16 ASCII letters and digits without a break"
+    LONG = "20 ASCII letters, digits, dashes and underscores without a break"
+    NEEDLE = "one of its needles"
     DIGITS = "13 digits, with nothing but spaces and dashes in between"
 
     def may_be_in(self, text: str) -> bool:
@@ -29,7 +30,7 @@ class Sign(Enum):
             return "I" in text or "B" in text or "J" in text
         if self is Sign.SEPARATOR:
             return ":" in text or "=" in text
-        return len(text) >= (16 if self is Sign.LONG else 13)
+        return self is Sign.NEEDLE or len(text) >= (20 if self is Sign.LONG else 13)
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,19 @@ def _is_user_and_password(encoded: str) -> bool:
 
 
 _RUN = re.compile(r"[A-Za-z0-9]{16}")
+_LONG_RUN = re.compile(r"[\w-]{20}", re.ASCII)
+_MIXED = re.compile(r"(?=.*[A-Z]).*[a-z]")
 
 
 def _is_random(text: str) -> bool:
-    """Whether it is long without a break, and not made of words alone."""
-    return _RUN.search(text) is not None and any(map(str.isdigit, text))
+    """Whether it has digits, and is long without a break or of both cases: not made of words alone."""
+    return any(map(str.isdigit, text)) and (_RUN.search(text) or _MIXED.match(text)) is not None
 
 
 _APART = r"(?<![A-Za-z0-9])"  #: the beginning of a word
 _NO_CREDENTIAL = r"(?!(?:tokens?|auth\w*|scheme|realm|header|credentials?|required|missing|invalid|expected)\b)"
+#: To the next @, or to where the password surely ends.
+_UP_TO_AT = r"""[^\s@"'<>:{0}]*+(?::(?!//)[^\s@"'<>:{0}]*+)*+"""
 
 DEFAULT_PATTERNS = (
     # PEM, to its end or to that of a text that was cut
@@ -144,10 +149,11 @@ DEFAULT_PATTERNS = (
         ("-----BEGIN",),
         Sign.CAPITAL,
     ),
-    # scheme://user:password@host, with or without a slash in the password
+    # scheme://user:password@host, with or without @ and slashes in the password; up to the next ://
     Pattern(
-        r"""://[^\s/?\#@:"'<>]{0,256}:"""
-        r"""(?P<secret>[^\s/?\#"'<>]{1,256}(?=@)|(?!\d{1,5}[/?\#]|//)[^\s@"'<>]{1,256}(?=@))""",
+        r"""://[^\s/?\#@:"'<>]{0,256}+:(?P<secret>[^\s/?\#"'<>][^\s/?\#@"'<>]*+"""
+        rf"""(?:@{_UP_TO_AT.format("?#,")})*(?<!/)(?=@)|(?!\d{{1,5}}[/?\#]|//)"""
+        rf"""[^\s@"'<>]{_UP_TO_AT.format("")}(?:@{_UP_TO_AT.format("")})*(?=@))""",
         ("://",),
         Sign.SEPARATOR,
     ),
@@ -167,30 +173,39 @@ DEFAULT_PATTERNS = (
         ("=",),
         Sign.SEPARATOR,
     ),
-    Pattern(r"eyJ[\w-]{7,2048}\.[\w-]{4,}(?:\.[\w-]*){0,3}", ("eyJ",), Sign.CAPITAL),  # JWT
+    Pattern(  # JWT; that the run it begins in ends in a dot is asked once for each run
+        r"(?<![\w-])(?=[\w-]++\.[\w-]{4})[\w-]*?(?P<secret>eyJ[\w-]{7,}+\.[\w-]++(?:\.[\w-]*+){0,3})",
+        ("eyJ",),
+        Sign.CAPITAL,
+    ),
     Pattern(_APART + r"A(?:KI|SI|BI)A[A-Z0-9]{16}(?![A-Za-z0-9])", ("IA",), Sign.CAPITAL),  # AWS
     Pattern(_APART + r"AIza[\w-]{35}", ("AIza",), Sign.CAPITAL),  # Google
-    Pattern(_APART + r"ya29\.[\w-]{20,}", ("ya29.",), Sign.LONG, _is_random),
-    Pattern(_APART + r"GOCSPX-[\w-]{20,}", ("GOCSPX-",), Sign.LONG, _is_random),
+    Pattern(_APART + r"ya29\.[\w-]{20,}", ("ya29.",), Sign.LONG),
+    Pattern(_APART + r"GOCSPX-[\w-]{20,}", ("GOCSPX-",), Sign.LONG),
     Pattern(_APART + r"gh[pousr]_[A-Za-z0-9]{16,}", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Sign.LONG),  # GitHub
     Pattern(_APART + r"github_pat_\w{20,}", ("github_pat_",), Sign.LONG, _is_random),
-    Pattern(_APART + r"glpat-[\w-]{16,}", ("glpat-",), Sign.LONG, _is_random),  # GitLab
+    Pattern(_APART + r"glpat-[\w-]{16,}", ("glpat-",), Sign.LONG),  # GitLab
     Pattern(_APART + r"(?:xox[a-z]|xapp)-[\w.-]{16,}", ("xox", "xapp-"), Sign.LONG, _is_random),  # Slack
     Pattern(
         _APART + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}", ("k_live_", "k_test_", "k_prod_"), Sign.LONG
     ),  # Stripe
-    Pattern(_APART + r"whsec_[\w+/=-]{16,}", ("whsec_",), Sign.LONG, _is_random),
-    Pattern(r"(?<![\w-])sk-[\w-]{20,}", ("sk-",), Sign.LONG, _is_random),  # OpenAI, Anthropic and those like them
+    Pattern(_APART + r"whsec_[\w+/=-]{16,}", ("whsec_",), Sign.NEEDLE),
+    # OpenAI, Anthropic and those like them
+    Pattern(r"(?<![\w-])sk-(?:proj|svcacct|admin|ant|or)-[\w-]{20,}", ("sk-",), Sign.LONG),
+    Pattern(r"(?<![\w-])sk-[\w-]{20,}", ("sk-",), Sign.LONG, _is_random),
     Pattern(_APART + r"hf_[A-Za-z0-9]{30,}", ("hf_",), Sign.LONG),  # Hugging Face
     Pattern(_APART + r"npm_[A-Za-z0-9]{36}", ("npm_",), Sign.LONG),
-    Pattern(_APART + r"pypi-[\w-]{50,}", ("pypi-",), Sign.LONG, _is_random),
+    Pattern(_APART + r"pypi-[\w-]{50,}", ("pypi-",), Sign.LONG),
     Pattern(
         _APART + r"B(?:earer|EARER)\s+" + _NO_CREDENTIAL + r"(?P<secret>[\w.~+/=-]{6,})",
         ("Bearer", "BEARER"),
         Sign.CAPITAL,
     ),
     Pattern(
-        _APART + r"bearer\s+(?P<secret>[\w.~+/=-]{16,})", ("bearer",), Sign.LONG, lambda text: bool(_RUN.search(text))
+        _APART + r"bearer\s+(?P<secret>[\w.~+/=-]{20,})",
+        ("bearer",),
+        Sign.LONG,
+        lambda text: bool(_LONG_RUN.search(text)),
     ),
     Pattern(
         _APART + r"B(?:asic|ASIC)\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})",

@@ -1,8 +1,13 @@
-"""The JSON files of an application that writes its own: `LOG_DIR/app.log`, `errors.log`, `<channel>.log`."""
+"""The JSON files of an application that writes its own: `LOG_DIR/app.log`, `errors.log`, `<channel>.log`.
+
+The first has all records, and records wait while it cannot be written to. The others repeat some of them: one that
+cannot be written to has its lines wait here, and keeps nothing else up.
+"""
 
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from logging_core.background import Line
+from logging_core.complaints import complain
 from logging_core.forks import renew_in_child
 from logging_core.storage.packing import Compression
 from logging_core.storage.retention import Retention
@@ -20,6 +26,7 @@ from logging_core.storage.upkeep import Upkeep
 CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 ANY = "*"  #: of a route: any channel that has no route of its own; in its file's name it stands for the channel
 _RESERVED = frozenset({"app", "errors"})
+_MAX_WAITING = 1000  # lines, for each file beside the first
 _MAX_CHANNELS = 64  # with a file of their own by `ANY`: a name that somebody makes up must not fill the folder
 
 
@@ -73,7 +80,7 @@ class FileSink:
 
     Args:
         log_dir: the folder; it is made.
-        routes: which lines go where; a line may go to several files, or to none.
+        routes: which lines go where; a line may go to several files, or to none. The first is no `ANY`.
         compress: what becomes of a sealed file after a minute.
         retention: how long sealed files are kept.
         clock: Unix seconds.
@@ -97,8 +104,8 @@ class FileSink:
         self._clock = clock
         self._own_channels = {route.channel for route in routes} - {None, ANY}
         self._files: dict[str, SharedFile] = {}
-        self._held: Sequence[Line] | None = None  # what could not be written whole
-        self._rest: dict[str, list[bytes]] = {}  # of it: what is still to be written, by file
+        self._first = routes[0].name
+        self._begin()
         self.upkeep = Upkeep(log_dir, self._names, compress, retention or Retention(), clock)
         try:
             for route in self._routes:
@@ -109,28 +116,54 @@ class FileSink:
             raise
         renew_in_child(self._begin_anew)
 
+    def _begin(self) -> None:
+        self.missed: Counter[str] = Counter()  #: lines that a file beside the first one did not take, by its name
+        self._held: Sequence[Line] | None = None  # what the first file has not taken whole
+        self._rest: dict[str, list[bytes]] = {}  # what is still to be written, by file
+        self._failing: set[str] = set()  # files beside the first
+
     def write(self, lines: Sequence[Line]) -> None:
-        """Append lines; where they come again after an error, only to the files that do not have them yet.
+        """Append lines, to each file those that it does not have yet.
 
         Raises:
-            OSError: of at least one file; the lines are to come again.
+            OSError: of the first file; the lines are to come again.
         """
         if lines is not self._held:
-            self._held, self._rest = lines, self._distributed(lines)
-        failed: OSError | None = None
+            self._held = lines
+            self._rest.pop(self._first, None)
+            for name, bodies in self._distributed(lines).items():
+                self._rest.setdefault(name, []).extend(bodies)
+        self._files[self._first].append(self._rest.get(self._first, []))
+        self._held = None
+        self._write_beside()
+        self.upkeep.start()
+
+    def _write_beside(self) -> None:
+        """To the files beside the first one; what one of them does not take waits, as far as there is room."""
         for name, rest in self._rest.items():
             try:
                 self._files[name].append(rest)
             except OSError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-        self._held = None
-        self.upkeep.start()
+                if name not in self._failing:
+                    complain(f"{self._log_dir / name} cannot be written to, and its lines wait: {error}")
+                self._failing.add(name)
+                if over := rest[_MAX_WAITING:]:
+                    self.missed[name] += len(over)
+                    del rest[_MAX_WAITING:]
+            else:
+                self._failing.discard(name)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files, and say what they miss."""
         self.upkeep.close()
+        self._rest.pop(self._first, None)  # of what is not in the first file, somebody else tells
+        self._write_beside()
+        for name, rest in self._rest.items():
+            if rest:
+                self.missed[name] += len(rest)
+                rest.clear()
+        for name, count in self.missed.items():
+            complain(f"{count} lines are not in {self._log_dir / name}; {self._first} has them")
         for file in self._files.values():
             file.close()
 
@@ -172,5 +205,5 @@ class FileSink:
         """In a forked child: files of its own, since locks go by what was opened."""
         for file in self._files.values():
             file.close()
-        self._held = None
+        self._begin()
         self.upkeep.begin_anew()

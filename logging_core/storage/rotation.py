@@ -18,6 +18,7 @@ from pathlib import Path
 from logging_core.storage.journal import locked, sync_folder
 
 DAY = 86_400.0  #: seconds
+MAX_BACKUPS = 999  #: sealed files of one name
 COMPRESSED = (".gz", ".zst")
 _SEALED = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,2})(\.gz|\.zst)?")  # longer numbers are somebody's dates
 
@@ -37,8 +38,8 @@ class Rotation:
     def __post_init__(self) -> None:
         if self.max_bytes < 0:
             raise ValueError(f"max_bytes is at least 0, not {self.max_bytes}")
-        if not 1 <= self.backups <= 999:
-            raise ValueError(f"backups is 1 to 999, not {self.backups}")
+        if not 1 <= self.backups <= MAX_BACKUPS:
+            raise ValueError(f"backups is 1 to {MAX_BACKUPS}, not {self.backups}")
         if self.interval is not None and not self.interval >= 1:
             raise ValueError(f"interval is at least 1 second, not {self.interval}")
 

@@ -8,6 +8,7 @@ A process that is stopped while it holds the lock holds the others up for `PATIE
 without it (one write, which the kernel does not mix with others), and leave rotation alone.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -20,6 +21,7 @@ from logging_core.complaints import complain
 from logging_core.storage.rotation import Rotation, moving, seal
 
 PATIENCE = 0.5  #: seconds
+_NO_LINKS = "symbolic links are not followed; for records on the console there is console_level"
 _TRIES = 20  # to find the file where its name is
 
 
@@ -99,7 +101,12 @@ class SharedFile:
         if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o644)
+            try:
+                self._descriptor = os.open(self.path, flags, 0o644)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                raise OSError(errno.ELOOP, _NO_LINKS, str(self.path)) from None
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
                 self.close()
                 raise OSError(f"{self.path} is no regular file")

@@ -9,6 +9,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -146,9 +147,14 @@ class Shipper:
         spool_root: Path | None,
         spill: SpillPlace | None,
         own_threads: set[int | None],
+        tell_repeated: Callable[[], None],
     ) -> None:
-        """The thread begins when it is woken. While it lives its identity is among `own_threads`."""
+        """The thread begins when it is woken. While it lives its identity is among `own_threads`.
+
+        After each rest it calls `tell_repeated`, which may put records and never raises.
+        """
         self._own_threads = own_threads
+        self._tell_repeated = tell_repeated
         self._url = redis_url
         self._root, self._spill = spool_root, spill
         self.feed = Feed(buffer)
@@ -309,6 +315,7 @@ class Shipper:
         if self.feed.waiting <= 0:  # asked again after the flag: a record in between has rung
             self._bell.acquire(timeout=REPORT_EVERY)
         self.resting = False
+        self._tell_repeated()
 
     def _connected(self) -> "redis.Redis":
         if self._client is None:

@@ -185,19 +185,24 @@ def test_lines_that_a_sink_can_never_take_are_dropped_and_counted(make: Make, si
     assert (stats["accepted"], stats["written"], stats["dropped"]) == (2, 1, {"sink": 1})
 
 
-def test_close_writes_what_waits_and_later_lines_are_refused(make: Make, sink: ListSink) -> None:
+def test_close_writes_what_waits_and_later_lines_are_refused(
+    make: Make, sink: ListSink, capsys: pytest.CaptureFixture[str]
+) -> None:
     handler = make()
     for number in range(1000):
         handler.put(b"%d\n" % number, logging.INFO)
     handler.close()
     handler.put(b"late\n", logging.INFO)
     handler.close()
+    assert capsys.readouterr().err == ""
     assert len(sink.lines) == 1000
     assert sink.is_closed
     assert handler.stats()["dropped"] == {"closed": 1}
 
 
-def test_close_gives_up_on_a_sink_that_fails_or_hangs(make: Make, sink: ListSink) -> None:
+def test_close_gives_up_on_a_sink_that_fails_or_hangs_and_says_so(
+    make: Make, sink: ListSink, capsys: pytest.CaptureFixture[str]
+) -> None:
     handler = make()
     sink.error = OSError()
     handler.put(b"x\n", logging.INFO)
@@ -206,6 +211,7 @@ def test_close_gives_up_on_a_sink_that_fails_or_hangs(make: Make, sink: ListSink
     assert time.monotonic() - start < 2
     assert handler.stats()["dropped"] == {"closed": 1}
     assert sink.is_closed
+    assert "1 log records were not written" in capsys.readouterr().err
     sink.error = None
     handler = make()
     sink.open.clear()
@@ -213,15 +219,18 @@ def test_close_gives_up_on_a_sink_that_fails_or_hangs(make: Make, sink: ListSink
     start = time.monotonic()
     handler.close(timeout=0.2)
     assert time.monotonic() - start < 2
+    assert "1 log records were not written" in capsys.readouterr().err
 
 
 def test_what_the_sink_itself_logs_goes_nowhere(make: Make, sink: ListSink, logger: logging.Logger) -> None:
     handler = make()
     logger.addHandler(handler)
     write = sink.write
+    ours = logging.Logger("logging_core.sink")  # noqa: LOG001  # one that no other test knows
+    ours.addHandler(handler)
 
     def logging_write(lines: Sequence[Line]) -> None:
-        logger.error("in the sink")
+        ours.error("in the sink")
         write(lines)
 
     sink.write = logging_write  # type: ignore[method-assign]

@@ -11,8 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from logging_core.background import Line
+from logging_core.background import BackgroundHandler, Line
 from logging_core.console import ConsoleSink, Tee, readable
+from logging_core.record import Encoder
 from tests.logging_core.test_background import ListSink
 
 STAMP = "2026-02-19T10:30:00.123456+00:00"
@@ -33,6 +34,10 @@ def test_a_record_is_one_line_of_text() -> None:
     )
 
 
+def test_a_name_that_could_be_taken_for_a_value_is_quoted() -> None:
+    assert readable(body(**{"a b": 1, "c=2 d": 3})).endswith(' "a b"=1 "c=2 d"=3\n')
+
+
 def test_a_stack_follows_indented() -> None:
     error = {"type": "ValueError", "message": "bad", "stack": "Traceback:\n  here\nValueError: bad\n"}
     assert readable(body(error=error)).splitlines()[1:] == ["    Traceback:", "      here", "    ValueError: bad"]
@@ -47,6 +52,7 @@ def test_a_stack_follows_indented() -> None:
         ("\x9b2J", r"\x9b2J"),
         ("abc\u202edef", r"abc\u202edef"),
         ("a\r\tb", r"a\r\tb"),
+        ("\u061ca\ufeff\U000e0041", r"\u061ca\ufeff\U000e0041"),
         ("grün 漢字", "grün 漢字"),
     ],
 )
@@ -54,7 +60,7 @@ def test_what_a_terminal_would_obey_is_shown_and_not_sent(text: str, shown: str)
     forged = {"type": "E", "message": "m", "stack": text}
     found = readable(body(message=text, logger=text, level=text, **{text: 1}, value=text, error=forged))
     assert shown in found
-    assert not any(character in found.replace("\n", "") for character in "\x1b\x9b\r\t\x07\u202e")
+    assert not any(character in found.replace("\n", "") for character in "\x1b\x9b\r\t\x07\u202e\u061c\ufeff\U000e0041")
     assert all(each.startswith(("2026", "    ")) for each in found.splitlines())
 
 
@@ -107,6 +113,7 @@ def test_a_broken_closed_or_missing_stderr_hurts_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", closed)
     sink.write([line()])
     assert sink.lost == 5
+    assert BackgroundHandler(Tee([sink, ListSink()]), Encoder("shop")).stats()["missed"] == {"console": 5}
 
 
 def test_a_reader_that_stands_still_holds_nobody_up() -> None:

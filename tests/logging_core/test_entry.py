@@ -58,7 +58,7 @@ def test_a_timestamp_is_written_with_an_offset_and_a_naive_one_means_utc(
     assert "extra" not in line
 
 
-@pytest.mark.parametrize("timestamp", ["yesterday", "2023-13-01", "", True, [], 1e300, float("nan"), None])
+@pytest.mark.parametrize("timestamp", ["yesterday", "2023-13-01", "", True, [], 1e300, float("nan")])
 def test_what_is_no_timestamp_is_kept_beside_the_time_of_arrival(line_of: LineOf, timestamp: Any) -> None:
     line = line_of({"message": "m", "timestamp": timestamp})
     arrived = datetime.fromisoformat(line["timestamp"])
@@ -159,3 +159,9 @@ def test_nothing_that_an_entry_is_raises(
     assert [intake.read(entry, CODE, 0) for _ in range(3)] == [None] * 3
     assert sum(intake.counts.values()) == 3
     assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_none_is_as_good_as_nothing(line_of: LineOf) -> None:
+    line = line_of({"operation": "cut", **dict.fromkeys(("timestamp", "level", "message", "error", "result"))})
+    assert (line["level"], line["message"], line["result"]) == ("INFO", "cut", None)
+    assert not {"error", "extra"} & set(line)

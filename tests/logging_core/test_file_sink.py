@@ -220,6 +220,38 @@ def test_a_write_that_fails_half_way_is_cut_back_and_repeated_only_where_it_fail
     assert numbers(tmp_path / "errors.log") == list(range(110, 201, 10))
 
 
+def test_a_file_beside_the_first_that_cannot_be_written_to_keeps_only_its_own_lines_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "audit.log").mkdir()
+    handler = BackgroundHandler(FileSink(tmp_path, standard_routes(LARGE)), Encoder("shop"), max_records=20_000)
+    for number in range(12_000):
+        handler.put(line(number, channel="audit" if number < 1500 else "system").body, logging.INFO)
+    assert handler.flush(20)
+    assert numbers(tmp_path / "app.log") == list(range(12_000))
+    assert numbers(tmp_path / "system.log") == list(range(1500, 12_000))
+    assert handler.stats()["missed"] == {"audit.log": 500}
+    (tmp_path / "audit.log").rmdir()
+    handler.put(line(12_000, channel="audit").body, logging.INFO)
+    handler.close()
+    assert numbers(tmp_path / "audit.log") == [*range(1000), 12_000]
+    waits, missed = capsys.readouterr().err.splitlines()
+    assert "audit.log cannot be written to" in waits
+    assert f"500 lines are not in {tmp_path}/audit.log" in missed
+
+
+def test_what_a_file_beside_the_first_still_misses_at_the_end_is_told(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "audit.log").mkdir()
+    sink = make(routes=standard_routes(LARGE))
+    sink.write([line(1, channel="audit")])
+    assert sink.missed == {}
+    sink.close()
+    assert sink.missed == {"audit.log": 1}
+    assert "1 lines are not in" in capsys.readouterr().err
+
+
 def test_a_full_disk_keeps_what_was_sealed_on_the_way(make: Make, tmp_path: Path) -> None:
     sink = make(Rotation(max_bytes=1000, backups=50))
     lines = [*numbered(1, 300), line(301, text="x" * 2000), *numbered(302, 400)]

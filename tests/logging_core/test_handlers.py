@@ -16,6 +16,7 @@ import pytest
 from redis import Redis
 
 from logging_core import RedisStreamHandler
+from logging_core.sampling import Duplicates, Sampler, Sampling
 from logging_core.streams.account import account
 from logging_core.streams.stream import Keys
 from tests.waiting import free_port, wait_until
@@ -291,3 +292,11 @@ def test_without_a_thread_to_ship_flush_says_so(make: Make, monkeypatch: pytest.
     assert handler.stats()["accepted"] == 1
     assert not handler.flush(0.1)  # and tries again to have one
     assert handler.flush(10)
+
+
+def test_repetitions_are_told_though_nothing_more_is_logged(make: Make, redis: Redis) -> None:
+    logger, _ = make(sampler=Sampler(Sampling(duplicates=Duplicates(1, 0.1))))
+    for _ in range(5):
+        logger.info("again")
+    wait_until(lambda: len(shipped(redis)) == 2, what="the sum of the repetitions")
+    assert shipped(redis)[1]["message"] == "again (repeated 4 times)"

@@ -5,7 +5,10 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,11 @@ import yaml
 from logging_core import (
     ConfigError,
     UnifiedLoggerFactory,
+    config_file,
     get_logger,
     init_logging,
     init_logging_from_config,
+    legacy,
     lifecycle,
     load_config,
     settings,
@@ -26,6 +31,7 @@ from logging_core import (
 from logging_core.fanout import Fanout
 from logging_core.line_handler import LineHandler
 from logging_core.streams.stream import Keys
+from logging_core.testing import capture_records
 from tests.waiting import wait_until
 
 DOCUMENTED = {
@@ -39,7 +45,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/logging.yaml"
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test in a folder of its own, with no variable of ours set and nothing left behind."""
-    for variable in (*settings.VARIABLES, "TOCSIN_SERVICE"):
+    for variable in settings.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     yield
@@ -70,6 +76,19 @@ def test_records_go_to_their_files_and_to_the_console(capsys: pytest.CaptureFixt
     assert "detail" not in shown
 
 
+def test_the_console_goes_on_while_the_files_cannot_be_written_to(capsys: pytest.CaptureFixture[str]) -> None:
+    init_logging(log_dir="out")
+    Path("out").rename("away")
+    Path("out").touch()
+    for number in range(3):
+        get_logger("a").info(f"record {number}")
+        time.sleep(0.05)
+    wait_until(lambda: lifecycle.stats()["ConsoleSink"]["written"] == 3)
+    assert "record 2" in capsys.readouterr().err
+    assert lifecycle.stats()["FileSink"]["waiting"] == 3
+    Path("out").unlink()
+
+
 def test_shutdown_leaves_the_root_as_it_was_and_may_be_repeated() -> None:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -92,6 +111,45 @@ def test_setting_up_again_takes_the_place_of_the_first() -> None:
     assert [record["message"] for record in lines("second/app.log")] == ["two"]
 
 
+def test_setting_up_again_loses_nothing_of_other_threads() -> None:
+    ended, counts = threading.Event(), [0] * 3
+
+    def log(thread: int) -> None:
+        while not ended.is_set():
+            get_logger("a").info("x", place=[thread, counts[thread]])
+            counts[thread] += 1
+            time.sleep(0.0002)
+
+    def start(number: int) -> None:
+        init_logging(log_dir=f"logs{number}", console_level="OFF", queue_size=100_000)
+
+    start(0)
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 20):
+        time.sleep(0.02)
+        start(number)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    shutdown_logging()
+    found = [tuple(record["place"]) for path in Path().glob("logs*/app.log") for record in lines(path)]
+    assert sorted(found) == [(thread, number) for thread in range(3) for number in range(counts[thread])]
+
+
+def test_whoever_takes_the_root_over_ends_it() -> None:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    init_logging(console_level="OFF")
+    ours = next(each for each in root.handlers if each not in handlers)
+    root.removeHandler(ours)
+    assert not lifecycle.is_initialized()
+    init_logging(console_level="OFF")
+    assert lifecycle.is_initialized()
+    assert len(root.handlers) == len(handlers) + 1
+
+
 def test_the_factory_does_the_same() -> None:
     factory = UnifiedLoggerFactory()
     factory.initialize(log_level="INFO", log_dir="logs")
@@ -112,16 +170,39 @@ def test_variables_win_over_the_file_and_arguments_over_both(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("variable", settings.VARIABLES)
-def test_every_variable_counts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"LOG_DIR": "x", "LOG_QUEUE_SIZE": "5", "LOG_DESTINATION": "redis"}
+def test_every_variable_counts(variable: str) -> None:
+    texts = {"LOG_DIR": "x", "TOCSIN_SERVICE": "x", "REDIS_URL": "redis://x"}
+    values = texts | {"LOG_QUEUE_SIZE": "5", "LOG_DESTINATION": "redis"}
     value = values.get(variable, "false" if "USE" in variable or "ENABLE" in variable else "ERROR")
     default, _ = settings.resolve({}, environment={})
     chosen, _ = settings.resolve({}, environment={variable: value})
-    key = settings.VARIABLES[variable]
-    assert getattr(chosen, key) != getattr(default, key)
-    with pytest.raises(ConfigError, match=f"^{variable}: ") if variable != "LOG_DIR" else pytest.raises(AssertionError):
-        settings.resolve({}, environment={variable: "no such value"})
-        raise AssertionError("any text is a folder")
+    key = attrgetter(settings.VARIABLES[variable])
+    assert key(chosen) != key(default)
+    if variable not in texts:
+        with pytest.raises(ConfigError, match=f"^{variable}: "):
+            settings.resolve({}, environment={variable: "no such value"})
+
+
+def test_a_variable_wins_within_a_section_too_and_an_argument_over_it() -> None:
+    Path("logging.yaml").write_text("service: filed\nredis: {url: redis://filed, buffer: memory}\n")
+    document = config_file.read(Path("logging.yaml"))
+    environment = {"TOCSIN_SERVICE": "named", "REDIS_URL": "redis://named"}
+    chosen, _ = settings.resolve({}, document, environment)
+    assert (chosen.service, chosen.redis.url, chosen.redis.buffer) == ("named", "redis://named", "memory")
+    arguments = {"service": "given", "redis": {"url": "redis://given"}}
+    chosen, _ = settings.resolve(arguments, document, environment)
+    assert (chosen.service, chosen.redis.url) == ("given", "redis://given")
+    chosen, _ = settings.resolve({"redis": {"overflow": "block"}}, document, environment)
+    assert (chosen.redis.url, chosen.redis.overflow) == ("redis://named", "block")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("TOCSIN_SERVICE", "../etc"), ("REDIS_URL", "http://x")])
+def test_what_only_shows_later_is_told_by_its_variable_too(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"^{variable}: "):
+        init_logging(destination="redis", redis={"buffer": "memory"})
 
 
 def test_the_example_documents_every_key_and_its_default() -> None:
@@ -129,7 +210,7 @@ def test_the_example_documents_every_key_and_its_default() -> None:
     assert set(found) == set(settings.KEYS)
     for section, (_, keys) in settings.SECTIONS.items():
         assert set(found[section]) == set(keys)
-    as_given, _ = settings.resolve({**found, "redaction": None}, environment={})
+    as_given, _ = settings.resolve(found, environment={})
     assert as_given == settings.resolve({}, environment={})[0]
     assert load_config(EXAMPLE) == found
 
@@ -157,12 +238,21 @@ def test_every_mistake_in_a_file_is_told_with_its_line_and_key() -> None:
     [
         ({"log_level": "LOUD"}, "log_level: is a level"),
         ({"max_bytes": -1}, "max_bytes: is a whole number"),
+        ({"backup_count": 1000}, "backup_count: is a whole number of 1 to 999, not 1000"),
+        ({"ai_backup_count": 5000}, "ai_backup_count: is a whole number of 1 to 999, not 5000"),
+        ({"files": {"interval": 0.2}}, "files.interval: is at least 1 second, not 0.2"),
         ({"destination": "kafka"}, "destination: is one of files, redis"),
         ({"service": "../etc"}, "service: letters, digits"),
-        ({"redaction": {"unheard": 1}}, "redaction: "),
+        ({"redaction": {"keyz": ["iban"]}}, "redaction.keyz: unknown key"),
+        ({"redaction": {"patterns": "abc"}}, "redaction.patterns: is a list of texts, not 'abc'"),
+        ({"redaction": {"keys": "iban"}}, "redaction.keys: is a list of texts, not 'iban'"),
+        ({"redaction": {"keys": ["iban", 5]}}, "redaction.keys: is a list of texts"),
+        ({"redaction": {"keys": ["iban", "a:b"]}}, r"redaction.keys\[1\]: a key's name is"),
+        ({"redaction": {"allow": ["/"]}}, r"redaction.allow\[0\]: a key's name is"),
+        ({"redaction": {"patterns": ["IB\\d+", "("]}}, r"redaction.patterns\[1\]: .*'\('"),
         ({"sampling": {"levels": {"DEBUG": 3}}}, "sampling: "),
         ({"files": {"daily": True, "interval": 60}}, "files: daily and interval"),
-        ({"destination": "redis", "redis": {"url": "http://x"}}, "redis: "),
+        ({"destination": "redis", "redis": {"url": "http://x"}}, "redis.url: "),
         ({"log_dir": "/proc/nowhere"}, "log_dir: "),
     ],
 )
@@ -171,6 +261,13 @@ def test_a_mistake_names_its_argument_and_changes_nothing(arguments: dict[str, A
     with pytest.raises(ConfigError, match=f"^{said}"):
         init_logging(**arguments)
     assert logging.getLogger().handlers == handlers
+
+
+def test_a_file_that_is_a_symbolic_link_is_refused_with_what_to_do() -> None:
+    Path("logs").mkdir()
+    Path("logs/app.log").symlink_to("/dev/stdout")
+    with pytest.raises(ConfigError, match=r"^log_dir: logs/app.log: symbolic links are not followed; .* console_level"):
+        init_logging()
 
 
 def test_through_redis_is_one_option_away(redis: Any, redis_server: str, tmp_path: Path) -> None:
@@ -201,6 +298,24 @@ def test_the_facade_switches(switch: str, kind: str) -> None:
     assert done.stdout.split() == [kind] * 2
 
 
+def test_a_switch_that_is_none_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_UNIFIED_LOGGING", "disabled")
+    with pytest.raises(ConfigError, match=r"^USE_UNIFIED_LOGGING: is true or false"):
+        legacy.app_logger  # noqa: B018
+
+
+def test_what_is_captured_is_what_is_written() -> None:
+    init_logging(log_level="INFO", service="shop", console_level="OFF", redaction={"keys": ["iban"]}, call_site=False)
+    with capture_records() as records:
+        get_logger("a").info("x", iban="DE02", password="hunter22")
+    shutdown_logging()
+    assert records == lines("logs/app.log")
+    assert (records[0]["service"], records[0]["iban"]) == ("shop", "[redacted]")
+    with capture_records() as records:
+        get_logger("a").info("x", iban="DE02", password="hunter22")
+    assert (records[0]["service"], records[0]["iban"], records[0]["password"]) == ("test", "DE02", "[redacted]")
+
+
 def test_what_waits_is_written_at_exit() -> None:
     program = """
 import threading
@@ -211,6 +326,23 @@ for number in range(5000):
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert [record["number"] for record in lines("logs/app.log")] == list(range(5000))
+
+
+def test_what_else_is_secret_can_be_said() -> None:
+    init_logging(
+        console_level="OFF",
+        redaction={"keys": ["iban"], "patterns": [r"CUST-\d+"], "allow": ["session_id"], "placeholder": "***"},
+    )
+    get_logger("shop").info("of CUST-42, password=hunter2", iban="DE02", session_id="s1")
+    shutdown_logging()
+    (record,) = lines("logs/app.log")
+    assert (record["message"], record["iban"], record["session_id"]) == ("of ***, password=***", "***", "s1")
+
+
+def test_a_mistake_in_redaction_is_told_with_its_line() -> None:
+    Path("logging.yaml").write_text("redaction:\n  patterns:\n    - 'a+'\n    - '('\n")
+    with pytest.raises(ConfigError, match=r"^logging.yaml:4: redaction.patterns\[1\]: "):
+        init_logging_from_config("logging.yaml")
 
 
 def test_what_is_said_of_records_counts_wherever_they_go(redis: Any, redis_server: str) -> None:

@@ -1,11 +1,15 @@
 """UnifiedLogger says the same by both of its ways, and honours what was set up with the standard library."""
 
+import copy
+import gc
 import logging
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 import pytest
 
 from logging_core import UnifiedLogger, context, get_logger
@@ -139,6 +143,17 @@ def test_values_that_will_not_serialise_arrive_marked(name: str, way: str) -> No
     assert record["nan"] == "nan"
 
 
+def test_an_argument_that_cannot_be_looked_at_costs_no_record(name: str) -> None:
+    class Hostile:
+        @property
+        def __class__(self) -> type:  # type: ignore[override]
+            raise UnicodeError
+
+    with capture(name) as records:
+        get_logger(name).info("%s", Hostile())
+    assert only(records)["level"] == "INFO"
+
+
 def test_stacklevel_and_stack_info(name: str, way: str) -> None:
     def wrapper() -> None:
         get_logger(name).info("x", stacklevel=2, stack_info=True)
@@ -214,6 +229,45 @@ def test_channels(name: str, way: str) -> None:
         get_logger(name).info("x", channel="ai_responses")
         get_logger(f"{name}.auditing").info("x")
     assert [record.get("channel") for record in records] == ["audit", "mine", "access", "ai_responses", None]
+
+
+def test_a_channel_of_the_context_wins_over_the_loggers_and_is_written_once(name: str, way: str) -> None:
+    def once(line: bytes) -> Any:
+        return orjson.loads(line) if line.count(b'"channel":') == 1 else pytest.fail(line.decode())
+
+    handler = Lines()
+    logger = logging.getLogger(f"{name}.audit")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = way == "standard"
+    with context.LoggingContext(channel="mine"):
+        get_logger(f"{name}.audit").info("x")
+        get_logger(f"{name}.audit").info("x", channel="own")
+    with context.LoggingContext(kind="channel"):
+        get_logger(f"{name}.audit").info("x")
+    logger.removeHandler(handler)
+    assert [once(line)["channel"] for line in handler.lines] == ["mine", "own", "audit"]
+
+
+def test_equal_functions_of_two_modules_are_told_apart(name: str) -> None:
+    source = "\n\ndef log(logger):\n    logger.info('x')\n"
+    with capture(name) as records:
+        for module in ("billing", "refunds"):
+            scope: dict[str, Any] = {}
+            exec(compile(source, f"/app/{module}.py", "exec"), scope)
+            scope["log"](get_logger(name))
+    assert [record["module"] for record in records] == ["billing", "refunds"]
+
+
+def test_functions_that_come_and_go_are_told_apart(name: str) -> None:
+    with capture(name) as records:
+        for number in range(50):
+            scope: dict[str, Any] = {}
+            exec(compile("def log(logger):\n    logger.info('x')\n", f"/app/m{number}.py", "exec"), scope)
+            scope["log"](get_logger(name))
+            del scope
+            gc.collect()
+    assert [record["module"] for record in records] == [f"m{number}" for number in range(50)]
 
 
 def test_filters_of_loggers_and_handlers_are_honoured(name: str) -> None:
@@ -314,16 +368,66 @@ def test_one_line_of_source_may_hold_several_calls_of_several_lines(name: str) -
     assert lines == {test_one_line_of_source_may_hold_several_calls_of_several_lines.__code__.co_firstlineno + 4}
 
 
-class Recursive(LineHandler):
-    """Logs from within."""
+def test_what_else_a_logger_has_is_the_standard_librarys(name: str) -> None:
+    logger = get_logger(name)
+    handler = Foreign()
+    logger.addHandler(handler)
+    assert logger.handlers == [handler]
+    assert logger.hasHandlers()
+    logger.removeHandler(handler)
+    logger.setLevel(logging.ERROR)
+    assert (logger.level, logger.getEffectiveLevel()) == (logging.ERROR, logging.ERROR)
+    logger.propagate, logger.disabled = False, True
+    assert (logger.logger.propagate, logger.logger.disabled) == (False, True)
+    logger.disabled = False
+    assert logger.parent is logger.logger.parent
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        logger.no_such_thing  # noqa: B018
+    assert copy.copy(logger).logger is logger.logger
+    assert pickle.loads(pickle.dumps(logger.bind(user="u"))).logger is logger.logger
 
-    def __init__(self, logger: UnifiedLogger) -> None:
+
+def test_children_and_the_old_names_take_fields_too(name: str, way: str) -> None:
+    with capture(name) as records:
+        child = get_logger(name).bind(user="u").getChild("child")
+        child.info("x", order=1)
+        child.warn("y", order=2)
+        child.fatal("z", order=3)
+    assert [record["order"] for record in records] == [1, 2, 3]
+    assert {(record["user"], record["logger"], record["module"]) for record in records} == {
+        ("u", f"{name}.child", "test_logger")
+    }
+
+
+def test_fields_of_any_name_are_bound_and_set(name: str) -> None:
+    with capture(name) as records, context.LoggingContext(self="context"):
+        get_logger(name).info("x")
+        get_logger(name).set_trace_context(self="set")
+        get_logger(name).info("y")
+        get_logger(name).bind(self=1).info("z")
+    assert [record["self"] for record in records] == ["context", "set", 1]
+
+
+class Lines(LineHandler):
+    """Keeps the lines as they are."""
+
+    def __init__(self) -> None:
         super().__init__(Encoder("test"))
         self.lines: list[bytes] = []
-        self._logger = logger
 
     def put(self, line: bytes, level: int) -> None:
         self.lines.append(line)
+
+
+class Recursive(Lines):
+    """Logs from within."""
+
+    def __init__(self, logger: UnifiedLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def put(self, line: bytes, level: int) -> None:
+        super().put(line, level)
         if len(self.lines) < 3:
             self._logger.info("again")
 

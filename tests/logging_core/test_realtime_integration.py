@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,32 @@ def test_an_asynchronous_generator_too(pipeline: Pipeline) -> None:
 
     asyncio.run(main())
     assert [record["result"] for record in pipeline.records] == ["success", "cancelled", "error"]
+
+
+def test_an_asynchronous_context_manager_sees_the_cancellation_itself(pipeline: Pipeline) -> None:
+    seen: list[BaseException] = []
+
+    @asynccontextmanager
+    @realtime_log("hold")
+    async def hold() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    async def main() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            async with hold():
+                raise asyncio.CancelledError("by somebody")
+        with pytest.raises(KeyboardInterrupt):
+            async with hold():
+                raise KeyboardInterrupt
+
+    asyncio.run(main())
+    assert [type(error) for error in seen] == [asyncio.CancelledError, KeyboardInterrupt]
+    assert seen[0].args == ("by somebody",)
+    assert [record["result"] for record in pipeline.records] == ["cancelled"] * 2
 
 
 def test_what_the_log_refuses_does_not_change_the_call(pipeline: Pipeline) -> None:

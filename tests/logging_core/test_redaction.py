@@ -7,6 +7,8 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logging_core.context import LoggingContext
 from logging_core.record import Encoder
 from logging_core.redaction import Redactor
 from logging_core.redaction.secret_keys import DEFAULT_KEYS
@@ -80,6 +83,7 @@ SECRETS = {
         (f"got {JWT}, fine", "got X, fine"),
         (f"https://x/?jump={JWT}&a=b", "https://x/?jump=X&a=b"),
         ("eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9.", "X"),
+        (f"x%3D{JWT}", "x%3DX"),
     ],
     "aws": [
         ("AKIA" + "IOSFODNN7EXAMPLE", "X"),
@@ -141,6 +145,9 @@ SECRETS = {
         ("redis://:hunter2@cache/0", "redis://:X@cache/0"),
         ("amqp+ssl://u:p@ss@mq//v, next", "amqp+ssl://u:X@mq//v, next"),
         ("mysql://u:pass/word@db/x", "mysql://u:X@db/x"),
+        ("postgres://u:p@ss/w@h/db", "postgres://u:X@h/db"),
+        ("redis://:a@b/0,redis://:c@d/1", "redis://:X@b/0,redis://:X@d/1"),
+        ("https://u:p@registry/@scope/x?mail=a@b", "https://u:X@registry/@scope/x?mail=a@b"),
         ("http://a.amqp+ssl://u:p@ss@mq", "http://a.amqp+ssl://u:X@mq"),
         ("GET https://x/?access_token=abc&page=2", "GET https://x/?access_token=X&page=2"),
         ("/cb?a=1&sig=abc%2F&b=2", "/cb?a=1&sig=X&b=2"),
@@ -252,6 +259,49 @@ def test_what_stands_under_a_secret_key_is_hidden_whole_whatever_it_is() -> None
         "secret": "[redacted]",
         "token_count": 3,
     }
+
+
+#: prefix -> the length and the alphabet of what its issuer puts behind it
+ISSUED = {
+    "glpat-": (20, "_-"), "GOCSPX-": (28, "_-"), "ya29.": (60, "_-"), "sk-proj-": (48, "_-"), "sk-ant-": (40, "_-"),
+    "whsec_": (32, "+/"), "pypi-": (60, "_-"), "ghp_": (36, ""), "hf_": (34, ""), "npm_": (36, ""),
+    "sk_live_": (24, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ISSUED)
+def test_no_token_of_a_known_issuer_is_missed(prefix: str) -> None:
+    length, others = ISSUED[prefix]
+    random = Random(prefix)
+    for _ in range(2000):
+        token = prefix + "".join(random.choices(ascii_letters + digits + others, k=length))
+        assert REDACTOR.text(f"got {token} from") == "got [redacted] from"
+        assert suspected({"message": f"got {token} from"})
+
+
+def test_a_pair_is_a_key_and_its_value() -> None:
+    """Headers, as ASGI and `items()` have them."""
+    fields = {
+        "headers": [["X-Api-Key", "abc"], ["accept", "text/html"], ("Authorization", "Token abcdef"), ["Cookie", None]],
+        "last": ("set-cookie", ["sid", "x"]),
+    }
+    assert suspected(fields)
+    assert suspected({"a": {"headers": fields["headers"]}})
+    assert REDACTOR.clean(fields) == {
+        "headers": [
+            ["X-Api-Key", "[redacted]"], ["accept", "text/html"], ["Authorization", "[redacted]"], ["Cookie", None],
+        ],
+        "last": ["set-cookie", "[redacted]"],
+    }  # fmt: skip
+    assert REDACTOR.clean({"headers": [(b"cookie", b"sid=1")]}) == {"headers": [[b"cookie", "[redacted]"]]}
+    assert not suspected({"headers": [["accept", "text/html"]], "tags": ["a", "b"], "n": [1, 2]})
+
+
+def test_a_pair_of_bytes_in_a_record_is_one_too() -> None:
+    record = logging.LogRecord("shop", logging.INFO, "x.py", 1, "asked", None, None)
+    record.headers = [(b"x-api-key", b"hunter2"), (b"host", b"shop")]
+    headers = json.loads(Encoder("shop", redactor=REDACTOR).encode(record))["headers"]
+    assert headers == [["x-api-key", "[redacted]"], ["host", "shop"]]
 
 
 def test_that_there_is_no_secret_may_be_seen() -> None:
@@ -391,9 +441,10 @@ def _utf8(text: str) -> bool:
 leaves = st.one_of(
     texts().filter(_utf8), st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False)
 )
+pairs = st.tuples(st.sampled_from(["accept", "Cookie", "x-api-key"]), texts().filter(_utf8)).map(list)
 keys = st.one_of(texts().filter(_utf8), st.sampled_from(["message", "user_id", "token_count", "Password", "x-api-key"]))
 values = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=6
+    leaves | pairs, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=6
 )
 
 
@@ -467,6 +518,47 @@ def test_a_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
     REDACTOR.text(text)
     suspected(fields)
     assert time.perf_counter() - began < 2.0
+
+
+HUGE: dict[str, dict[str, Any]] = {
+    "jwt": {"message": "eyJ" * 3_500_000},
+    "dashes": {"message": "a-" * 500_000 + " x: y"},
+    "assignments": {"message": "token=abcdef " * 80_000},
+    "urls": {"message": "postgres://u:p@" * 600_000},
+    "keys": {"message": "m", "body": {f"k{number}": "a:b" for number in range(100_000)}},
+    "items": {"message": "m", "body": list(range(1_000_000))},
+    "texts": {"message": "m", "body": ["password=" * 3_000] * 100},
+}
+
+
+@pytest.mark.parametrize("fields", HUGE.values(), ids=HUGE)
+@pytest.mark.parametrize("way", ["record", "context", "error"])
+def test_a_huge_record_holds_nobody_up(fields: dict[str, Any], way: str) -> None:
+    """Typically 20 ms; before it was cut first it was up to half a minute."""
+    encoder = Encoder("shop", redactor=REDACTOR)
+    record = logging.LogRecord("shop", logging.INFO, "x.py", 1, "m", None, None)
+    text = str(fields)
+    began = time.process_time()
+    if way == "error":
+        record.exc_info = (ValueError, ValueError(text), None)
+        line = encoder.encode(record)
+    elif way == "context":
+        with LoggingContext(**fields):
+            line = encoder.encode(record)
+    else:
+        record.msg = fields["message"]
+        record.__dict__.update({name: value for name, value in fields.items() if name != "message"})
+        line = encoder.encode(record)
+    assert time.process_time() - began < 0.5
+    assert "altered" in json.loads(line)
+
+
+def test_what_was_cut_is_redacted_too() -> None:
+    record = logging.LogRecord("shop", logging.INFO, "x.py", 1, "password=hunter2 " + "x" * 200_000, None, None)
+    record.body = {"password": "hunter2", "notes": ["token: hunter2"] * 5_000}
+    line = Encoder("shop", redactor=REDACTOR).encode(record)
+    assert b"hunter2" not in line
+    assert b"[redacted]" in line
 
 
 def test_memory_is_bounded_whatever_passes() -> None:

@@ -1,10 +1,12 @@
 """A share of the records is kept, whole traces together; repetitions are summed up; what is dropped is counted."""
 
+import json
 import logging
 import os
 import sys
 import threading
 import warnings
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logging_core import LoggingContext, context
+from logging_core.background import BackgroundHandler, Line
+from logging_core.fanout import Fanout
+from logging_core.line_handler import LineHandler
+from logging_core.record import Encoder
 from logging_core.sampling import Duplicates, Repeated, Sampler, Sampling, share_of
+from tests.waiting import wait_until
 
 TRACES = [f"{number:032x}" for number in range(0, 10**36, 10**33)]
 
@@ -27,6 +35,23 @@ class Clock:
 
 def sampler(clock: Clock | None = None, random: float = 0.5, **settings: Any) -> Sampler:
     return Sampler(Sampling(**settings), now=clock or Clock(), random=lambda: random)
+
+
+class Kept(LineHandler):
+    """Keeps the lines."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        super().__init__(Encoder("shop"), sampler=sampler)
+        self.lines: list[dict[str, Any]] = []
+
+    def put(self, line: bytes, level: int) -> None:
+        self.lines.append(json.loads(line))
+
+
+def record(message: str = "x", logger: str = "a", **extra: Any) -> logging.LogRecord:
+    made = logging.LogRecord(logger, logging.INFO, "", 0, message, (), None)
+    made.__dict__.update(extra)
+    return made
 
 
 def test_without_settings_all_is_kept() -> None:
@@ -255,3 +280,95 @@ def test_settings_from_a_file() -> None:
 def test_a_mistake_in_the_settings_is_named(settings: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling.from_mapping(settings)
+
+
+@pytest.mark.parametrize("key", ["trace_id", "span_id"])
+def test_a_handler_samples_by_the_current_span_as_its_record_says(key: str) -> None:
+    handler = Kept(sampler(levels={"INFO": 0.5}, key=key))
+    kept, dropped = (next(each for each in TRACES if (share_of(each) < 0.5) is small) for small in (True, False))
+    span: dict[str, str] | None = {key: kept}
+    context.use_spans(lambda: span)
+    try:
+        with LoggingContext(**{key: dropped}):
+            handler.emit(record())
+            span = {key: dropped}
+            handler.emit(record())
+            handler.emit(record(**{key: kept}))
+            span = None
+            handler.emit(record())
+        with LoggingContext(**{key: kept}):
+            handler.emit(record())
+    finally:
+        context.use_spans(None)
+    assert [line[key] for line in handler.lines] == [kept] * 3
+    assert handler.sampler is not None
+    assert handler.sampler.sampled == {"level:INFO": 2}
+
+
+class KeptSink:
+    """Keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def write(self, lines: Sequence[Line]) -> None:
+        self.lines += [json.loads(line.body) for line in lines]
+
+    def close(self) -> None:
+        pass
+
+
+def test_repetitions_are_told_though_nothing_more_is_logged() -> None:
+    sinks = KeptSink(), KeptSink()
+    outputs = [BackgroundHandler(sink, Encoder("")) for sink in sinks]
+    repetitive = Sampler(Sampling(duplicates=Duplicates(1, 0.05)))
+    fanout = Fanout(outputs, Encoder("shop"), repetitive)
+    with LoggingContext(trace_id="of one of them"):
+        for _ in range(5):
+            fanout.emit(record("again", logger="shop.audit"))
+    for sink in sinks:
+        wait_until(lambda: len(sink.lines) == 2, what="the sum of the repetitions")  # noqa: B023
+        first, last = sink.lines
+        assert first["trace_id"] == "of one of them"
+        assert (last["message"], last["repeated"], last["channel"]) == ("again (repeated 4 times)", 4, "audit")
+        assert "trace_id" not in last
+    fanout.emit(record("again", logger="shop.audit"))
+    fanout.emit(record("again", logger="shop.audit"))
+    wait_until(lambda: len(sinks[0].lines) == 4, what="the sum of the next ones")
+    fanout.close()
+    alone = BackgroundHandler(KeptSink(), Encoder("shop"))
+    alone.sampler = repetitive
+    for _ in range(3):
+        alone.emit(record("alone"))
+    wait_until(lambda: alone.stats()["written"] == 2, what="the sum of the repetitions")
+    alone.close()
+
+
+def test_a_sum_that_cannot_be_told_costs_no_record() -> None:
+    class Refusing(Kept):
+        def put(self, line: bytes, level: int) -> None:
+            if b"repeated" in line:
+                raise RuntimeError
+            super().put(line, level)
+
+    clock = Clock()
+    handler = Refusing(sampler(clock, duplicates=Duplicates(1, 1.0)))
+    handler.emit(record())
+    handler.emit(record())
+    clock.now = 2.0
+    handler.emit(record("y"))
+    assert [line["message"] for line in handler.lines] == ["x", "y"]
+    assert handler.errors == {"error": 1}
+
+
+def test_how_long_until_something_is_due() -> None:
+    clock = Clock()
+    repetitive = sampler(clock, duplicates=Duplicates(1, 10))
+    assert repetitive.seconds_until_due() is None
+    repetitive.keep(20, "a", "x", {})
+    clock.now = 4.0
+    assert repetitive.seconds_until_due() == 6.0
+    clock.now = 11.0
+    assert repetitive.seconds_until_due() == 0.0
+    repetitive.due()
+    assert repetitive.seconds_until_due() is None

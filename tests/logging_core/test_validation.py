@@ -22,6 +22,10 @@ from logging_core.realtime.validation import REALTIME, Validator
         {"message": "m", "timestamp": datetime(2023, 11, 1, tzinfo=UTC), "error": KeyError("sku")},
         {"operation": "cut", "result": "error", "error": {"code": "KeyError", "message": "sku"}},
         {"operation": "cut", "error": "boom", "duration_ms": 0},
+        {"operation": "cut", "level": 20, "result": True, "resource_usage": [1]},
+        {"operation": "cut", "result": 7, "message": None},
+        {"message": "m", "operation": None},
+        dict.fromkeys(json.loads(REALTIME.read_text())["properties"]) | {"message": "m"},
     ],
 )
 def test_what_the_schema_allows(entry: dict[str, Any]) -> None:
@@ -33,6 +37,7 @@ def test_what_the_schema_allows(entry: dict[str, Any]) -> None:
     [
         ({}, "entry "),
         ({"result": "success"}, "message"),
+        ({"message": None, "operation": None}, "message"),
         ([], "entry must be object"),
         ({"message": 5}, "entry.message must be string"),
         ({"message": "m", "level": "LOUD"}, "entry.level"),
@@ -40,6 +45,9 @@ def test_what_the_schema_allows(entry: dict[str, Any]) -> None:
         ({"message": "m", "error": {}}, "entry.error"),
         ({"operation": ""}, "entry.operation"),
         ({"operation": "cut", "duration_ms": -1}, "entry.duration_ms"),
+        ({"message": "m", "level": -1}, "entry.level"),
+        ({"message": "m", "level": True}, "entry.level"),
+        ({"message": "m", "result": ["a"]}, "entry.result"),
         ({"operation": "cut", "resource_usage": 5}, "entry.resource_usage must be object"),
     ],
 )

@@ -1,8 +1,9 @@
 import orjson
 import pytest
 
+from logging_core.printable import printable
 from rules.log_query import Query, Selection
-from tocsin.log_view import printable, shown
+from tocsin.log_view import shown
 
 
 def view(fields, *, colour=False):
@@ -66,6 +67,10 @@ def test_a_terminal_is_shown_what_it_would_obey(text, safe):
     shown_lines = view(fields | {"error": {"type": text, "stack": text, text: text}})
     assert not {character for character in shown_lines if ord(character) in {*range(0x20), *range(0x7F, 0xA0)}} - {"\n"}
     assert not set(shown_lines) & {"\u202e", "\u2066", "\u2028"}
+
+
+def test_a_name_that_could_be_taken_for_a_value_is_quoted():
+    assert ' "a b"=1 "c=2 d"=3 ' in view({"message": "x", "a b": 1, "c=2 d": 3, "e": 4})
 
 
 def test_no_text_looks_like_a_record_of_its_own():

@@ -32,7 +32,7 @@ import logging_core
 from logging_core import get_logger, init_logging, lifecycle, shutdown_logging
 
 def begin(**options):
-    init_logging(**{{"log_level": "DEBUG", "console_level": "OFF"}} | {settings!r} | options)
+    init_logging(**{{"log_level": "DEBUG", "console_level": "OFF", "queue_size": 100_000}} | {settings!r} | options)
 """
 
 
@@ -86,8 +86,9 @@ class Guest:
     def records(self) -> list[dict[str, Any]]:
         """What has arrived: in the file; or in the stream, with what dead processes have left to the living."""
         if self.destination == "files":
-            path = self.folder / "logs" / "app.log"
-            return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+            sealed = sorted(self.folder.glob("logs/app.log.*"), key=lambda path: -int(path.suffix[1:]))
+            files = [*sealed, *self.folder.glob("logs/app.log")]
+            return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
         with connect(self.url, connect_timeout=2, timeout=5) as client:
             place = SpillPlace(spill_root(self.url), MAX_BYTES, MAX_AGE)
             ship_orphans(client, spool_root(self.url), place)
