@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from threading import current_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logging_core import context
 from logging_core.call import add_fields
@@ -36,16 +36,10 @@ class UnifiedLogger:
         self._bound = bound or {}
         self._is_plain = all(getattr(kind, name) is getattr(logging.Logger, name) for name in _SPECIFIC)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in UnifiedLogger.__slots__:  # while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.logger, name)
+    if TYPE_CHECKING:  # what `_delegated` makes; the method itself would slow each access to a slot
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in UnifiedLogger.__slots__:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self.logger, name, value)
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @property
     def name(self) -> str:
@@ -182,3 +176,18 @@ def _normal(fields: dict[str, Any]) -> dict[str, Any]:
 
 _STANDARD_OPTIONS = frozenset({"exc_info", "stack_info", "stacklevel", "extra"})
 _OUR_FRAMES = 3  #: info (or its like), _log, _log_standard
+
+
+def _delegated(name: str) -> property:
+    def get(self: UnifiedLogger) -> Any:
+        return getattr(self.logger, name)
+
+    def set_(self: UnifiedLogger, value: Any) -> None:
+        setattr(self.logger, name, value)
+
+    return property(get, set_)
+
+
+for _name in {*dir(logging.Logger), *vars(logging.getLogger())} - {*dir(UnifiedLogger)}:
+    if not _name.startswith("_"):
+        setattr(UnifiedLogger, _name, _delegated(_name))

@@ -41,7 +41,7 @@ def setup_tracing(
     What is missing to trace one of them, and how it is installed, is told on stderr.
 
     Args:
-        app: of Flask, FastAPI, Starlette or Celery; with none, Django is instrumented where it is in use.
+        app: an application of Flask, FastAPI, Starlette or Celery; with none, Django is traced where it is in use.
         endpoint: where spans are sent by OTLP over HTTP, such as `http://localhost:4318/v1/traces` (Jaeger takes it);
             by default what OpenTelemetry's own environment variables say.
         service: the name of the service; by default OTEL_SERVICE_NAME, else TOCSIN_SERVICE.
