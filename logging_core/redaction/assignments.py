@@ -36,6 +36,7 @@ _FURTHER = rf"(?:[,;][ ]{{0,8}}[\w.\-]{{1,64}}(?:={_ITEM})?(?![\w:]))*+"
 _HEADER = re.compile(
     rf"{_QUOTED}|{_GROUP}|(?P<bare>(?:[A-Za-z][\w-]{{0,40}}[ ]+(?=[^\s=:]))?{_ITEM}{_FURTHER})", re.ASCII | re.DOTALL
 )
+_LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|[\"']")  # or a quote that nothing closes
 _NOTHING = frozenset({"", "none", "null", "nil", "true", "false", "undefined"})
 
 
@@ -86,7 +87,13 @@ def _is_header(word: str) -> bool:
 
 
 def _is_source_line(text: str, at: int) -> bool:
-    """Whether this is a line of a program in a traceback: `token = read_token()` holds no secret."""
+    """Whether this is a line of a program in a traceback: `token = read_token()` holds no secret, but a literal may."""
     start = text.rfind("\n", max(0, at - _LONGEST_LINE), at) + 1
     above = text.rfind("\n", max(0, start - _LONGEST_LINE), max(start - 1, 0)) + 1
-    return start > 0 and text.startswith("    ", start) and text.startswith('  File "', above)
+    is_line = start > 0 and text.startswith("    ", start) and text.startswith('  File "', above)
+    return is_line and not _is_in_literal(text[start:at])
+
+
+def _is_in_literal(before: str) -> bool:
+    """Whether what comes behind this beginning of a line of a program is within a text."""
+    return any(literal in ("'", '"') for literal in _LITERAL.findall(before))

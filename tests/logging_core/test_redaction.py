@@ -77,6 +77,10 @@ SECRETS = {
         ("error: token: abc", "error: token: X"),
         ("pin: 1 cvv: 123", "pin: 1 cvv: X"),
         ("PASSWORD = hunter2\nnext: line", "PASSWORD = X\nnext: line"),
+        (
+            '  File "a.py", line 3, in f\n    raise E("it\'s password=hunter2 for bob")\n',
+            '  File "a.py", line 3, in f\n    raise E("it\'s password=X for bob")\n',
+        ),
     ],
     "jwt": [
         (JWT, "X"),
@@ -173,6 +177,7 @@ HARMLESS = {
         "at 10:30:00 the ratio was 3:4, a=b",
         '  File "a.py", line 3, in f\n    token = read_token(request)\nKeyError: 3',
         '  File "a.py", line 3, in f\n    login(user, password=password)\n',
+        '  File "a.py", line 3, in f\n    login("it\'s \\"me\\"", password=password)\n',
     ],
     "jwt": ["eyJ", "eyJhbGci.x", "heyJude.and.others"],
     "aws": ["AKIA", "XAKIAIOSFODNN7EXAMPLE", "ASIA PACIFIC REGION", "MEDIA"],
