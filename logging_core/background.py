@@ -101,8 +101,8 @@ class BackgroundHandler(LineHandler):
         self._resting = True  # the thread sleeps until it is woken, or there is none
         self._stop_by: float | None = None  # monotonic seconds: what the sink has not taken then is lost
         self._lock = threading.RLock()  # of the counts and of the thread's beginning; never held for long
-        self._bell = threading.Lock()  # a plain lock as bell: to release it is one C call, safe in a signal handler
-        self._bell.acquire()
+        self._bell = _new_bell()
+        self._life = object()  # of this process: greenlets are copied by a fork, and live on
         self._thread: threading.Thread | None = None
 
     # -- in any thread ---------------------------------------------------------------------------------------------
@@ -226,6 +226,7 @@ class BackgroundHandler(LineHandler):
         """Begin; where that is impossible now, a later record tries again, or `close` writes."""
         with self._lock:
             if self._thread is None and not self._closed:
+                self._bell = _new_bell()  # gevent may have patched since: its greenlets must not wait for a real lock
                 self._thread = threading.Thread(target=self._run, name="tocsin-background", daemon=True)
                 if begun(self._thread):
                     call_before_child_ends(self.flush)
@@ -236,19 +237,22 @@ class BackgroundHandler(LineHandler):
     # -- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        life = self._life
         self.own_threads.add(threading.get_ident())
         try:
-            self._work()
-            self._finish()
+            self._work(life)
+            if self._life is life:
+                self._finish()
         finally:
-            # Killed by what is no `Exception` (as by `gevent.killall`), it is begun again by the next record.
-            self.own_threads.discard(threading.get_ident())
-            self._thread, self._resting = None, True
+            if self._life is life:
+                # Killed by what is no `Exception` (as by `gevent.killall`), it is begun again by the next record.
+                self.own_threads.discard(threading.get_ident())
+                self._thread, self._resting = None, True
 
-    def _work(self) -> None:
+    def _work(self, life: object) -> None:
         """Hand batches over until the handler is closed and the queue empty, or its time over."""
         pause, batch = FIRST_PAUSE, list[Line]()
-        while True:
+        while self._life is life:
             batch = batch or self._next()
             if not batch:
                 if self._stop_by is not None:
@@ -273,6 +277,7 @@ class BackgroundHandler(LineHandler):
 
     def _hand_over(self, batch: list[Line]) -> bool:
         """Whether the sink has taken the batch, or never will."""
+        life = self._life
         try:
             self.sink.write(batch)
         except OSError as error:
@@ -284,6 +289,8 @@ class BackgroundHandler(LineHandler):
             if not self._lost["sink"]:
                 complain(f"log records are lost in the sink: {type(error).__name__}: {error}")
             self._drop(len(batch), "sink")
+            return True
+        if self._life is not life:
             return True
         self.failing = False
         with self._lock:
@@ -312,9 +319,11 @@ class BackgroundHandler(LineHandler):
 
     def _rest(self) -> None:
         """Sleep until woken, or until repetitions are to be told of."""
-        self._resting = True
+        life, self._resting = self._life, True
         if not self._queue and self._stop_by is None:  # asked again after the flag: a line in between has rung
             self._bell.acquire(timeout=self.rest_until_repeated())
+        if self._life is not life:
+            return
         self._resting = False
         self.tell_repeated()
 
@@ -324,3 +333,10 @@ class BackgroundHandler(LineHandler):
             self.sink.close()
         except Exception as error:  # noqa: BLE001  # there is nobody left to whom it would matter
             complain(f"closing where log records go: {type(error).__name__}: {error}")
+
+
+def _new_bell() -> threading.Lock:
+    """A plain lock as bell, silent: to release it is one C call, safe in a signal handler."""
+    bell = threading.Lock()
+    bell.acquire()
+    return bell

@@ -212,6 +212,8 @@ class RedisStreamHandler(LineHandler):
         """In a child: a new producer, begun with its first record."""
         if self._buffer is not None:
             self._buffer.abandon()
+        if self._shipper is not None:
+            self._shipper.abandon()
         self._starting = threading.RLock()
         self._buffer = self._shipper = None
         self.own_threads.clear()

@@ -169,7 +169,7 @@ class Shipper:
         self._bell.acquire()
         self._moved = threading.Condition()
         self._waiting = 0  # threads inside `wait`
-        self._stopping = False
+        self._stopping = self._abandoned = False
         self.alive = False  #: there is a thread, and nothing has killed it
         self._beginning = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -224,13 +224,19 @@ class Shipper:
         else:
             self.feed.source.close(self.feed.committed)  # a spool is adopted by others
 
+    def abandon(self) -> None:
+        """In a forked child: a greenlet is copied by a fork, and must not live on with the parent's connection."""
+        self._stopping = self._abandoned = True
+        self._disconnect()
+
     # -- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         self._own_threads.add(threading.get_ident())
         try:
             self._work()
-            self._finish()
+            if not self._abandoned:
+                self._finish()
         except BaseException:  # raised again: what is no `Exception` ends the thread (as `gevent.killall` does)
             self._client = None
             self.alive, self.resting = False, True
@@ -245,6 +251,8 @@ class Shipper:
                 busy = self._round()
                 self.failing, pause = False, LINGER
             except Exception as error:  # noqa: BLE001  # Redis away, or anything else: no reason to ever end this thread
+                if self._abandoned:
+                    break
                 if not self.failing:
                     complain(f"log records wait for {shown(self._url)}: {type(error).__name__}: {error}")
                 busy, self.failing = False, True

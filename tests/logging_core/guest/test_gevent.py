@@ -71,3 +71,61 @@ log.info("after")
 gevent.sleep(0.3)
 """, before=PATCH)  # fmt: skip
     assert guest.messages() == ["before", "after"]
+
+
+def test_a_forked_worker_that_patches_after_all_was_set_up(guest: Guest) -> None:
+    """As gunicorn's does with `--preload`: what was made before is no lock for greenlets to wait for."""
+    guest.run("""
+begin()
+get_logger("guest").info("master")
+time.sleep(0.2)
+pid = os.fork()
+if not pid:
+    from gevent import monkey
+    monkey.patch_all()
+    import gevent
+    lags = []
+    for number in range(20):
+        get_logger("guest").info(f"worker {number}")
+        started = time.monotonic()
+        gevent.sleep(0.05)
+        lags.append(time.monotonic() - started)
+    assert max(lags) < 5, lags
+    shutdown_logging()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+""")
+    guest.each_once("master", *(f"worker {number}" for number in range(20)))
+
+
+@pytest.mark.parametrize("buffer", ["spool", "memory"])
+def test_greenlets_of_ours_do_not_live_on_in_forked_children(guest: Guest, buffer: str) -> None:
+    """A fork copies greenlets: the child's copies must write nothing, and leave the parent's connection alone."""
+    if guest.destination == "redis":
+        guest.settings["redis"]["buffer"] = buffer
+    elif buffer == "memory":
+        pytest.skip("files have one buffer")
+    guest.run("""
+import gevent
+begin()
+log = get_logger("guest")
+children = []
+for worker in range(8):
+    for number in range(30):
+        log.info(f"master {worker} {number}")
+        if number == 15:
+            gevent.sleep(0.002 * worker)
+    pid = os.fork()
+    if not pid:
+        for number in range(30):
+            log.info(f"worker {worker} {number}")
+            gevent.sleep(0.003)
+        gevent.sleep(0.2)
+        shutdown_logging()
+        os._exit(0)
+    children.append(pid)
+    gevent.sleep(0.001 * worker)
+for pid in children:
+    assert os.waitpid(pid, 0)[1] == 0
+""", before=PATCH)  # fmt: skip
+    guest.each_once(*(f"{who} {worker} {n}" for who in ("master", "worker") for worker in range(8) for n in range(30)))
