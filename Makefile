@@ -23,7 +23,7 @@ demo: $(READY)          ## the main job on real input, told stage by stage (unde
 up: $(READY)            ## the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/tocsin up
 
-test: $(READY)          ## all tests, against real parts (about 12 minutes)
+test: $(READY)          ## all tests, against real parts (about 15 minutes)
 	@echo "==> tests: a real Redis, real Celery workers, real HTTP and SMTP servers"
 	@$(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED),)
 
