@@ -137,10 +137,15 @@ def encoder() -> Encoder | None:
 def stats() -> dict[str, Any]:
     """The counts of this process (`BackgroundHandler.stats`, or `RedisStreamHandler.stats`): of files, or of Redis.
 
-    The console and exporters have theirs below `beside`. Empty where logging is not set up.
+    The console and exporters have theirs below `beside`; what sampling dropped stands below `sampled`, by rule. Empty
+    where logging is not set up.
     """
     installed = _installed
-    return installed[0].stats() if installed else {}
+    if installed is None:
+        return {}
+    handler, _ = installed
+    sampled = {} if handler.sampler is None else {"sampled": dict(handler.sampler.sampled)}
+    return {**handler.stats(), **sampled}
 
 
 def _initialize(chosen: Settings, mistakes: Mistakes) -> UnifiedLoggerFactory:

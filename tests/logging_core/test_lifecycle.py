@@ -360,3 +360,13 @@ def test_what_is_said_of_records_counts_wherever_they_go(redis: Any, redis_serve
     record = json.loads(fields[b"body"])
     assert record["message"] == "password=hunter22"
     assert "line" not in record
+
+
+def test_what_sampling_drops_is_counted_by_its_rule() -> None:
+    init_logging(log_level="DEBUG", console_level="OFF", sampling={"levels": {"DEBUG": 0.0}})
+    for _ in range(3):
+        get_logger("shop").debug("a detail")
+    get_logger("shop").info("kept")
+    assert lifecycle.stats()["sampled"] == {"level:DEBUG": 3}
+    shutdown_logging()
+    assert [record["message"] for record in lines("logs/app.log")] == ["kept"]
