@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 
 from rules.reading.packed import HEAD, TRUSTED, Unpacked, format_of
-from rules.reading.source import File, Pipe, Source, SourceError, open_file
+from rules.reading.source import Pipe, Source, SourceError, open_file
 
 STANDARD_INPUT = "-"
 _DESCRIPTORS = ("/dev/stdin", "/dev/fd/")  # what a shell writes for `<(journalctl)`
@@ -23,8 +23,12 @@ def open_source(path: str | os.PathLike[str], *, trusted: int = TRUSTED) -> Sour
     name = os.fspath(path)
     with ExitStack() as opened:
         is_pipe = name == STANDARD_INPUT or name.startswith(_DESCRIPTORS)
-        found: File | Pipe = opened.enter_context(_pipe(name) if is_pipe else open_file(name))
-        form = format_of(found.head(HEAD))
+        found = _pipe(name) if is_pipe else open_file(name)
+        opened.callback(found.close)
+        try:
+            form = format_of(found.head(HEAD))
+        except ImportError as error:
+            raise SourceError(name, "is packed by zstd, which needs `pip install 'tocsin[zstd]'`") from error
         opened.pop_all()
         return Unpacked(found, form, trusted) if form else found
 

@@ -5,9 +5,10 @@ other, as `cat` joins them; zeros behind the last one are padding. An archive in
 """
 
 import bz2
+import importlib
 import lzma
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from isal import igzip_lib
@@ -38,7 +39,7 @@ class Unpacker(Protocol):
     def unused_data(self) -> bytes:
         """What it was given and lies behind the piece's end."""
 
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+    def decompress(self, data: bytes, max_length: int) -> bytes | memoryview:
         """Unpack some more."""
 
 
@@ -91,7 +92,7 @@ class Unpacked(Source):
         """Close the archive."""
         self._packed.close()
 
-    def _piece(self, length: int) -> bytes | None:
+    def _piece(self, length: int) -> bytes | memoryview | None:
         """Some more of the text, perhaps nothing; None at its end."""
         data = b""
         if self._unpacker.eof:
@@ -125,21 +126,67 @@ class Unpacked(Source):
         return SourceError(self.name, f"the {self._form.name} archive {reason}; {where}")
 
 
-def _gzip() -> Unpacker:
-    return igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)  # type: ignore[no-untyped-call]
+def _gzip() -> Format:
+    return Format("gzip", lambda: igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP), igzip_lib.error)
 
 
-def _xz() -> Unpacker:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY)
+def _bzip2() -> Format:
+    return Format("bzip2", bz2.BZ2Decompressor, OSError)
 
 
-_FORMATS = {
-    re.compile(rb"\x1f\x8b\x08"): lambda: Format("gzip", _gzip, igzip_lib.error),
-    re.compile(rb"BZh[1-9]1AY&SY"): lambda: Format("bzip2", bz2.BZ2Decompressor, (OSError, EOFError)),
-    re.compile(rb"\xfd7zXZ\0"): lambda: Format("xz", _xz, lzma.LZMAError),
+def _xz() -> Format:
+    return Format("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY), lzma.LZMAError)
+
+
+def _zstd() -> Format:
+    zstandard = importlib.import_module("zstandard")  # an extra: `tocsin[zstd]`
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MEMORY)
+    return Format("zstd", lambda: _ZstdFrame(decompressor.decompressobj()), zstandard.ZstdError)
+
+
+class _ZstdFrame:
+    """Unpacks one frame, a few bytes at a time: `zstandard` gives all that is in what it is fed, a block in 4 bytes."""
+
+    STEP: Final = 512  # bytes: at most 16 MiB of text
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+        self._input = self._output = memoryview(b"")
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._frame.eof) and not self._output
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._input and not self._output
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._frame.unused_data) + bytes(self._input)
+
+    def decompress(self, data: bytes, max_length: int) -> memoryview:
+        if data:
+            self._input = memoryview(data)
+        if not self._output:
+            self._output = memoryview(self._frame.decompress(self._input[: self.STEP]))
+            self._input = self._input[self.STEP :]
+        piece, self._output = self._output[:max_length], self._output[max_length:]
+        return piece
+
+
+_FORMATS: Mapping[re.Pattern[bytes], Callable[[], Format]] = {
+    re.compile(rb"\x1f\x8b\x08"): _gzip,
+    re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL): _zstd,
+    re.compile(rb"BZh[1-9]1AY&SY"): _bzip2,
+    re.compile(rb"\xfd7zXZ\0"): _xz,
 }
 
 
 def format_of(head: bytes) -> Format | None:
-    """The format of a file that begins like this; None of one that is no archive."""
+    """The format of a file that begins like this; None of one that is no archive.
+
+    Raises:
+        ImportError: what unpacks it is not installed.
+    """
     return next((form() for magic, form in _FORMATS.items() if magic.match(head)), None)
