@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import ClassVar
 
-from recovery.diagnosis import Advice, Found, diagnose
+from recovery.diagnosis import Advice, diagnose, found_types
 from recovery.error_codes import scanner_of
 from recovery.runbook import load_runbooks
 from rules.analysis import Analysis, analyze
@@ -88,14 +88,6 @@ class LogAnalyzer:
         for problem in (*problems, *analysis.problems):
             logger.warning("%s", problem)
         return analysis
-
-
-def found_types(analysis: Analysis) -> list[Found]:
-    """The types of what was found, each with its first event."""
-    firsts: dict[str, Event] = {}
-    for group in analysis.groups.values():
-        firsts.setdefault(group.first.type, group.first)
-    return [Found(type_, count, firsts[type_]) for type_, count in analysis.summary.items()]
 
 
 def _present(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 from recovery.actions import NAMES
 from recovery.errors import UnknownActionError
 from rules.event import Event
+from rules.tally import Tally
 
 _SEVERITIES = ("critical", "error", "warning")
 
@@ -51,7 +52,7 @@ def diagnose(found: Iterable[Found], actions: Mapping[str, Sequence[str]]) -> Ad
     """
     causes: dict[str, list[Found]] = {}
     unhealed = []
-    for each in sorted(found, key=_urgency):
+    for each in sorted(found, key=urgency):
         named = actions.get(each.type, ())
         _check(each.type, named)
         for name in named:
@@ -61,7 +62,16 @@ def diagnose(found: Iterable[Found], actions: Mapping[str, Sequence[str]]) -> Ad
     return Advice((AdvisedAction(name, of) for name, of in causes.items()), unhealed)
 
 
-def _urgency(found: Found) -> tuple[int, int, str]:
+def found_types(tally: Tally) -> list[Found]:
+    """The types of what was found, each with its first event."""
+    firsts: dict[str, Event] = {}
+    for group in tally.groups.values():
+        firsts.setdefault(group.first.type, group.first)
+    return [Found(type_, tally.summary[type_], first) for type_, first in firsts.items()]
+
+
+def urgency(found: Found) -> tuple[int, int, str]:
+    """What comes first where errors are in order: the worst severity, then the most frequent."""
     return _SEVERITIES.index(found.first.severity), -found.count, found.type
 
 

@@ -31,7 +31,9 @@ COMMANDS: Mapping[str, Command] = {
     "status": Command("tocsin.stack_commands", "status"),
     "doctor": Command("tocsin.stack_commands", "doctor"),
     "check-config": Command("tocsin.stack_commands", "check_config"),
+    "analyze": Command("tocsin.analyze"),
     "genlog": Command("tocsin.genlog"),
+    "perf": Command("tocsin.perf"),
 }
 
 

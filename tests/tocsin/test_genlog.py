@@ -52,9 +52,6 @@ def test_all_types_are_planted_in_all_their_ways(path):
         "json/line",
         "json/traceback",
         "json/chained",
-        "container/line",
-        "container/traceback",
-        "container/json/traceback",
     }
 
 
@@ -90,6 +87,15 @@ def test_in_a_dense_log_one_record_in_twenty_is_a_traceback_of_eight_lines(path)
     written = write_log(path, MB, kind="dense")
     assert written.failures == pytest.approx(written.records / 20, abs=1)
     assert written.lines == written.records + 8 * written.failures
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [("docker", rb'{"log":"'), ("cri", rb"2026-02-19T00:0\d:\d\d\.\d{9}Z stderr F "), ("compose", rb"web-1  \| ")],
+)
+def test_out_of_containers_each_line_has_what_they_put_around_it(path, kind, prefix):
+    write_log(path, MB, kind=kind, errors=0.02)
+    assert all(re.match(prefix, line) for line in path.read_bytes().splitlines())
 
 
 def test_a_log_of_our_own_lines_is_json(path):

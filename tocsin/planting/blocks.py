@@ -10,7 +10,7 @@ from itertools import cycle
 from random import Random
 from typing import NamedTuple
 
-from tocsin.planting.layouts import MARKS, MINUTE, Moment
+from tocsin.planting.layouts import CONTAINERS, MARKS, MINUTE, Moment
 from tocsin.planting.ordinary import Ordinary
 from tocsin.planting.ways import Kind, ways
 
@@ -64,6 +64,7 @@ class Composer:
         self._errors = errors
         self._rng = rng
         self._ordinary = Ordinary(kind, rng)
+        self._contained = CONTAINERS.get(kind, lambda _moment, text: text)
         self._ways = cycle(ways(kind, rng))
         self._due = 1.0  # so much of a failure has come together
 
@@ -78,9 +79,10 @@ class Composer:
                 self._due -= 1
                 way = next(self._ways)
                 planted.append(Planted(way.type, starts[-1], lines + 1, way.how))
-                record = way.write(moment, self._rng).encode()
+                text = way.write(moment, self._rng)
             else:
-                record = self._ordinary.record(moment).encode()
+                text = self._ordinary.record(moment)
+            record = self._contained(moment, text).encode()
             numbers = record.count(_VARIES)
             starts.append(starts[-1] + len(record) + numbers * (len(str(NUMBERS[0])) - len(_VARIES)))
             lines += record.count(b"\n")

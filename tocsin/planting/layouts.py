@@ -158,4 +158,4 @@ def compose(_moment: Moment, text: str) -> str:
     return "".join(f"web-1  | {line}\n" for line in text.splitlines())
 
 
-CONTAINERS: tuple[Callable[[Moment, str], str], ...] = (docker, cri, compose)
+CONTAINERS: Mapping[str, Callable[[Moment, str], str]] = {"docker": docker, "cri": cri, "compose": compose}

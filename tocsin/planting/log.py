@@ -15,7 +15,8 @@ from tocsin.planting.blocks import NUMBERS, SIZE, Composer, Planted
 from tocsin.planting.ways import Kind
 
 BEGIN = datetime(2026, 2, 19)  # noqa: DTZ001  # a log has the time of its host
-ERRORS = {"mixed": 0.002, "json": 0.002, "dense": 0.05}  #: failures a record, where nothing else is said
+ERRORS = 0.002  #: failures a record, where nothing else is said ...
+ERRORS_DENSE = 0.05  #: ... and where they are to be many
 _POOL = 16  # blocks that a log is made of, again and again
 _DRAWN = 1 << 17  # numbers that are drawn; each block takes a run of them from another place
 
@@ -56,7 +57,7 @@ def write_log(
         path: of the log; what is there is replaced.
         size: bytes; the log has as many whole records as fit.
         kind: of log.
-        errors: failures a record, 0 to 1; None: what `ERRORS` says of the kind.
+        errors: failures a record, 0 to 1; None for those of the kind.
         seed: the same one writes the same log.
         progress: is called with the bytes that were written since it was last called.
 
@@ -64,7 +65,9 @@ def write_log(
         OSError: it cannot be written.
     """
     rng = Random(seed)
-    composer = Composer(kind, ERRORS[kind] if errors is None else errors, rng)
+    if errors is None:
+        errors = ERRORS_DENSE if kind == "dense" else ERRORS
+    composer = Composer(kind, errors, rng)
     pool = [composer.block() for _ in range(min(_POOL, size // SIZE + 1))]
     numbers = tuple(rng.choices(range(*NUMBERS), k=_DRAWN + max(block.fields for block in pool)))
     written = Written(0, 0, 0, 0)

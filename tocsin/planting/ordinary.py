@@ -72,8 +72,9 @@ class Ordinary:
 
     def __init__(self, kind: Kind, rng: Random) -> None:
         self._rng = rng
-        self._is_mixed = kind == "mixed"
-        self._layouts: tuple[Layout, ...] = {"mixed": (*TEXT, LOGFMT, *JSON), "json": (OURS,), "dense": (PYTHON,)}[kind]
+        alone: tuple[Layout, ...] = {"json": (OURS,), "dense": (PYTHON,)}.get(kind, ())
+        self._is_mixed = not alone
+        self._layouts = alone or (*TEXT, LOGFMT, *JSON)
 
     def record(self, moment: Moment) -> str:
         """One of them."""

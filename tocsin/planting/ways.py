@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple, TypeVar
 
 from tocsin.planting import tracebacks
 from tocsin.planting.failures import Failures, Printed, Thrown, failures
-from tocsin.planting.layouts import CONTAINERS, JSON, LOGFMT, OURS, PYTHON, TEXT, Layout, Moment, Said, printed
+from tocsin.planting.layouts import JSON, LOGFMT, OURS, PYTHON, TEXT, Layout, Moment, Said, printed
 
-#: "mixed": every layout beside every other; "json": Tocsin's own lines; "dense": Python's usual lines, and each failure
-#: a traceback of eight lines.
-Kind = Literal["mixed", "json", "dense"]
+#: "mixed": every layout of applications and servers beside every other; "docker", "cri", "compose": the same as that
+#: container runtime puts it; "json": Tocsin's own lines; "dense": Python's usual lines, and each failure a traceback of
+#: eight lines.
+Kind = Literal["mixed", "docker", "cri", "compose", "json", "dense"]
 
 _T = TypeVar("_T")
 
@@ -22,13 +23,13 @@ class Way(NamedTuple):
     """One way in which failures of one type are told."""
 
     type: str
-    how: str  #: "line", "traceback", "note", "chained", "group", "server"; "json/..." and "container/..." around it
+    how: str  #: "line", "traceback", "note", "chained", "group" or "server"; "json/..." for those in JSON
     write: Callable[[Moment, Random], str]
 
 
 def ways(kind: Kind, rng: Random) -> Sequence[Way]:
     """All of a kind of log, shuffled, the types in turn."""
-    told = {"mixed": _mixed, "json": _json, "dense": _dense}[kind]
+    told = {"json": _json, "dense": _dense}.get(kind, _mixed)
     decks = [_shuffled(list(told(each)), rng) for each in failures()]
     return [way for turn in zip_longest(*_shuffled(decks, rng)) for way in turn if way]
 
@@ -40,11 +41,10 @@ def _mixed(of: Failures) -> Iterator[Way]:
         yield Way(of.type, "note", _raised(thrown, tracebacks.with_note, TEXT))
         yield Way(of.type, "chained", _raised(thrown, tracebacks.chained, TEXT))
         yield Way(of.type, "group", _raised(thrown, tracebacks.grouped, TEXT))
-        yield Way(of.type, "container/traceback", _contained(_raised(thrown, tracebacks.plain, TEXT)))
-        yield Way(of.type, "container/json/traceback", _contained(_raised(thrown, tracebacks.chained, JSON)))
+        yield Way(of.type, "json/traceback", _raised(thrown, tracebacks.chained, JSON))
     for message in of.said:
         yield Way(of.type, "line", _logged(message, (*TEXT, LOGFMT)))
-        yield Way(of.type, "container/line", _contained(_logged(message, (*TEXT, *JSON))))
+        yield Way(of.type, "json/line", _logged(message, JSON))
     for each in of.printed:
         yield Way(of.type, "server", _printed(each))
 
@@ -79,10 +79,6 @@ def _logged(message: str, layouts: Sequence[Layout]) -> Callable[[Moment, Random
 
 def _printed(of: Printed) -> Callable[[Moment, Random], str]:
     return lambda moment, _rng: printed(moment, of.server, of.line)
-
-
-def _contained(write: Callable[[Moment, Random], str]) -> Callable[[Moment, Random], str]:
-    return lambda moment, rng: rng.choice(CONTAINERS)(moment, write(moment, rng))
 
 
 def _shuffled(items: Sequence[_T], rng: Random) -> list[_T]:
