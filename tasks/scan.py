@@ -13,7 +13,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -27,9 +27,12 @@ from recovery.model import Cause
 from recovery.planner import plan
 from recovery.runbook import Runbook, load_runbooks
 from rules.counters import count_scanned
+from rules.event import Event
+from rules.layouts import Layouts, Times
 from rules.patterns import load_patterns
 from rules.positions import Position, Positions, opened
-from rules.scanner import CHUNK, Event, Scanner, read_chunk
+from rules.reading.window import Window
+from rules.scanner import FileScan, Scanner
 from rules.siblings import siblings
 from tasks import evaluate, settings, wiring
 from tasks.app import app, send
@@ -78,7 +81,6 @@ class LogScan:
         self._runbooks = _runbooks(tuple(recovery.runbooks))
         self._targets = {CleanCache.name: [folder.name for folder in recovery.cache_folders]}
         self._deadline = deadline
-        self._buffer = bytearray(CHUNK)
 
     def run(self, sources: Sequence[ScanSource]) -> None:
         """Scan every file, as far as there is time; the next scan begins behind the file where it ran out."""
@@ -113,31 +115,42 @@ class LogScan:
             self._read(file, fd, file.positions.resume(fd, file.path))
 
     def _read(self, file: _File, fd: int, position: Position) -> None:
-        while time.monotonic() < self._deadline:
-            chunk = read_chunk(fd, position.offset, cut=position.cut, buffer=self._buffer)
-            if chunk is None:
-                return
-            found = _first_and_count(self._scanner.events(file.source, chunk))
-            changes = self._changes(found, position.path)
-            moved = file.positions.advance(fd, position, chunk.end, cut=chunk.cut, changes=changes)
+        window = Window(partial(_read_from, fd, [position.offset]), position.offset)
+        scan = FileScan(self._scanner, position.path, Layouts(Times(latest=os.fstat(fd).st_mtime)))
+        while time.monotonic() < self._deadline and not window.ended:
+            window.fill()
+            text = window.text[: bytes(window.text).rfind(b"\n") + 1] if window.ended else window.text
+            if not len(text):
+                continue
+            found = scan.window(cast("bytearray", text.obj), len(text), window.start, final=window.settled)
+            changes = self._changes(file.source, _first_and_count(found.events))
+            end = window.start + found.consumed
+            moved = file.positions.advance(fd, position, end, cut=window.skipping, changes=changes)
             if moved is None:
                 return
             evaluate.wake_for(self._redis, changes)
             position = moved
+            window.consume(found.consumed)
 
-    def _changes(self, found: Mapping[str, tuple[Event, int]], path: str) -> list[Change]:
+    def _changes(self, source: str, found: Mapping[str, tuple[Event, int]]) -> list[Change]:
         """What rides in the step that moves the position: counters, and the steps that the errors ask for."""
         if not found:
             return []
         now = wiring.now()
-        file = os.fsencode(path).decode("utf-8", "backslashreplace")  # a file's name is any bytes, and JSON is not
         changes: list[Change] = []
         for event, count in found.values():
-            changes += count_scanned(event.source, event.type, count, now)
+            file = os.fsencode(event.file).decode("utf-8", "backslashreplace")  # a name is any bytes, and JSON is not
+            changes += count_scanned(source, event.type, count, now)
             changes.append(Change("add", _EVENTS, event.type, count))
-            planned = plan(Cause(event.type, event.source, file, event.offset), self._runbooks, self._targets)
+            planned = plan(Cause(event.type, source, file, event.offset), self._runbooks, self._targets)
             changes += due.changes(planned) if planned else []
         return changes
+
+
+def _read_from(fd: int, at: list[int], memory: memoryview) -> int:
+    count = os.preadv(fd, [memory], at[0])
+    at[0] += count
+    return count
 
 
 def _named(patterns: Iterable[str]) -> set[str]:
@@ -159,7 +172,7 @@ def _no_matter() -> Iterator[None]:
         logger.warning("a file is not scanned: %s", error)
 
 
-def _first_and_count(events: Iterator[Event]) -> dict[str, tuple[Event, int]]:
+def _first_and_count(events: Iterable[Event]) -> dict[str, tuple[Event, int]]:
     """Error type -> its first event in a chunk, and how many there are."""
     found: dict[str, tuple[Event, int]] = {}
     for event in events:
