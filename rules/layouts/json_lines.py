@@ -35,6 +35,7 @@ _STACK = (
     "error.stack", "error.stack_trace", "exc_info", "exception", "exc_text", "stack_trace", "err.stack", "stacktrace",
     "stack", "traceback", "exception.stacktrace", "attributes.exception.stacktrace", "errorVerbose", "error", "@x",
 )  # fmt: skip
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -99,11 +100,18 @@ def _unusual(line: bytes, times: Times) -> Header:
     level = next(filter(None, (_level(value, pino=pino) for value in _values(record, _LEVEL, (str, int, float)))), "")
     logger = next(_values(record, _LOGGER, (str,)), "")
     message = next(filter(None, _values(record, _MESSAGE, (str,))), "")
-    return _header(timestamp, level, logger, message, _first_stack(_values(record, _STACK, (str, dict, list))))
+    stack = _first_stack(_values(record, _STACK, (str, dict, list)))
+    if (
+        not stack and isinstance(text := record.get("text"), str) and text is not message
+    ):  # loguru's rendering of it all
+        stack = "".join(text.partition(_TRACEBACK)[1:])
+    return _header(timestamp, level, logger, message, stack)
 
 
 def _header(timestamp: str, level: str, logger: str, message: str, stack: str) -> Header:
     """A traceback that is a part of the message is the stack."""
+    if "\x1b" in message:
+        message = _COLOUR.sub("", message)
     if not stack and _TRACEBACK in message:
         before, begin, rest = message.partition(_TRACEBACK)
         stack = begin + rest

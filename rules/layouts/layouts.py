@@ -3,14 +3,15 @@
 import re
 from collections.abc import Sequence
 
-from rules.layouts import json_lines, levelled, stamped, syslog
+from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
 from rules.layouts.header import LIMIT, Header, Layout
 from rules.layouts.times import Times
 from rules.layouts.wrappers import Wrapped, peel, unwrap
 
 #: The more special ones first: the first that a line begins like is the one that reads it.
 _ALL: tuple[Layout, ...] = (
-    *json_lines.LAYOUTS, *syslog.LAYOUTS, *stamped.LAYOUTS, *levelled.LAYOUTS,
+    *json_lines.LAYOUTS, *syslog.LAYOUTS, *servers.LAYOUTS, *lettered.LAYOUTS, *kernel.LAYOUTS, *logfmt.LAYOUTS,
+    *stamped.LAYOUTS, *levelled.LAYOUTS, *servers.LAST,
 )  # fmt: skip
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
@@ -28,9 +29,7 @@ _CARRIERS = frozenset({"syslog"})
 
 def bare(line: bytes) -> bytes:
     """A line without colours and without the mark that a file may begin with."""
-    if b"\x1b" in line:
-        line = _COLOUR.sub(b"", line[:LIMIT]) + line[LIMIT:]
-    return line[3:] if line[:1] == b"\xef" and line.startswith(_BOM) else line
+    return (_COLOUR.sub(b"", line[:LIMIT]) + line[LIMIT:]).removeprefix(_BOM)
 
 
 class Layouts:
@@ -41,7 +40,13 @@ class Layouts:
 
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
-        line = bare(line)
+        if b"\x1b" in line or line[:1] == b"\xef":
+            line = bare(line)
+        second = line[:19]
+        if self._times.knows(second) and (quick := stamped.usual(line, 19, second, self._times)):
+            return quick
+        if servers.continues_postgres(line):
+            return None
         for layout in _BY_FIRST.get(line[0] if line else 0, ()):
             if found := layout.start.match(line, 0, LIMIT):
                 header = layout.read(found, self._times)
@@ -50,17 +55,22 @@ class Layouts:
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
-        line = bare(line)
+        if b"\x1b" in line or line[:1] == b"\xef":
+            line = bare(line)
         start = _BEGINNINGS.get(line[0]) if line else None
-        return start is not None and start.match(line, 0, LIMIT) is not None
+        if start is None or start.match(line, 0, LIMIT) is None:
+            return False
+        return line.find(b":  ", 0, 400) < 0 or not servers.continues_postgres(line)
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
-        return unwrap(bare(line), self._times)
+        if b"\x1b" in line:
+            line = bare(line)
+        return unwrap(line, self._times)
 
     def peel(self, line: bytes) -> Wrapped | None:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
-        return peel(bare(line), self._times)
+        return peel(line, self._times)
 
     def _with_content(self, outer: Header) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""

@@ -37,7 +37,7 @@ _TAIL = re.compile(
     rb"(?:[.,](\d{1,12}))?+(?:\s?(%(zone)b))?[\]\s|:,-]*+"
     rb"(?:(%(any)b)(?=\s*+[:|\]]|\s\s|\t)"
     rb"|((?:(?:%(brackets)b:?[\s|]*+|[^\s\[|]\S{0,120}+[\s|]++)){0,5}?)"
-    rb"(?:\[\s*+(%(any)b)\s*+\]|(%(words)b)(?![\w.-])))?+" % _PARTS
+    rb"(?:\[\s*+(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
 )
 #: Behind the level: (1) brackets, then (2) or (3) or (4) a logger.
 _AFTER = re.compile(
@@ -49,13 +49,16 @@ _AFTER = re.compile(
     rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
     rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s))?+" % _PARTS
 )
-_TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[\]]++)")
+_TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[]\S*+)")
+_BRACKETED = re.compile(rb"\[\s*+([^\[\]]*+)\]")
 _NAME = re.compile(rb"[A-Za-z_][\w.$-]*+")
 _WORD = re.compile(rb"[A-Za-z]++")
 _NO_LOGGER = re.compile(
     rb"(?:.*[.])?\w*(?:Error|Exception|Warning|Interrupt)|.*\.(?:py|log|json|ya?ml|toml|conf|ini|txt|csv|pt|sock|com|org|net)"
 )
 _THREAD = re.compile(rb"(?i:main|mainthread|mainprocess|.*thread.*)|.*[-_#]\d+")
+#: structlog's console has the logger behind the event.
+_STRUCTLOG = re.compile(r"\s+\[([A-Za-z_][\w.]*)\](?=\s\S+=|\s*$)")
 _PLACE = re.compile(rb"\[[^\[\]]*:(\w[\w$]*)@\d+\]")
 
 
@@ -67,11 +70,11 @@ def _logger(name: bytes) -> str:
 
 @lru_cache(4096)
 def _logger_in_brackets(brackets: bytes) -> str:
-    """The last name in brackets that may be a logger's."""
+    """The last name in brackets that may be a logger's, or the last dotted one."""
     if place := _PLACE.match(brackets):  # ZooKeeper: [thread:class@line]
         return _logger(place[1])
-    names = [name.strip() for name, _ in _TOKEN.findall(brackets)]
-    return next((found for name in reversed(names) if _NAME.fullmatch(name) and (found := _logger(name))), "")
+    inside = (name.strip() for name in reversed(_BRACKETED.findall(brackets)))
+    return _chosen([found for name in inside if _NAME.fullmatch(name) and (found := _logger(name))])
 
 
 @lru_cache(4096)
@@ -86,6 +89,10 @@ def _logger_before(before: bytes) -> str | None:
             words += _WORD.fullmatch(plain) is not None
     if words > 1 and b" - " not in before and b"|" not in before:
         return None
+    return _chosen(names)
+
+
+def _chosen(names: list[str]) -> str:
     return next((name for name in names if "." in name), names[0] if names else "")
 
 
@@ -116,6 +123,8 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     if not word or logger is None:
         return Header(timestamp, "", "", shown(line, tail.start(4) if before else tail.end()))
     logger, message = after_level(line, tail.end(), logger)
+    if bracketed and not logger and (named := _STRUCTLOG.search(message)):
+        logger, message = named[1], message[: named.start()] + message[named.end() :]
     return Header(timestamp, level_of(word), logger, message)
 
 
@@ -143,7 +152,28 @@ def _read(match: re.Match[bytes], times: Times) -> Header:
 #: Date and time, to the second.
 SECOND: Final = _DIGITS + b"|" + _LETTERS
 
+_UNDATED = re.compile(
+    rb"\[?(%b)(?=(?:[.,]\d{1,9})?[\]\s|:-]++(?:%b[\s|]*+|[\w.-]{1,120}+ - )?\[?(?:%b)(?!\w))"
+    % (CLOCK, _BRACKETS, WORDS)
+)
+_RICH = re.compile(rb"\[(\d\d/\d\d)/(\d\d) (%b)\](?= )" % CLOCK)
+_EPOCH = re.compile(rb"(\d{10}(?:\.\d{1,9}|\d{3})?)(?=[\s|:-]++\[?(?:%b)(?!\w))" % WORDS)
+
+
+def _read_rich(match: re.Match[bytes], times: Times) -> Header:
+    day, year, clock = match.groups()
+    return after_time(match.string, match.end(3), b"%b/20%b %b" % (day, year, clock), times)
+
+
+def _read_epoch(match: re.Match[bytes], times: Times) -> Header:
+    header = after_time(match.string, match.end(1), b"", times)
+    return header._replace(timestamp=times.text(match[1].decode()))
+
+
 LAYOUTS: Final = (
+    Layout(b"0123456789[", _UNDATED, _read),
+    Layout(b"[", _RICH, _read_rich),
+    Layout(b"0123456789", _EPOCH, _read_epoch),
     Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"[", re.compile(rb"\[(%b|%b)" % (_DIGITS, _LETTERS)), _read),
     Layout(b"ADFJMNOSTW", re.compile(rb"(%b)" % _LETTERS), _read),

@@ -50,7 +50,10 @@ class Times:
         """
         self._zone = zone
         self._latest = latest
-        self._seconds: dict[bytes, str] = {}  # as they are written: logs hold many lines of one second
+        # As they are written: logs hold many lines of one second.
+        self._seconds: dict[bytes, str] = {}
+        self._zoned: dict[tuple[bytes, bytes], str] = {}
+        self.knows = self._seconds.__contains__  #: whether a second, as it is written, was met already
         self._canonical: set[str] = set()
 
     def iso(self, second: bytes, fraction: bytes | None = None, zone: bytes | None = None) -> str:
@@ -58,12 +61,16 @@ class Times:
 
         "" for what is no time, or one that never was (30 February).
         """
-        key = second if zone is None else b"%b %b" % (second, zone)
-        known = self._seconds.get(key)
+        known = self._seconds.get(second) if zone is None else self._zoned.get((second, zone))
         if known is None:
-            if len(self._seconds) >= _REMEMBERED:
+            known = self._read(second, zone)
+            if len(self._seconds) + len(self._zoned) >= _REMEMBERED:
                 self._seconds.clear()
-            known = self._seconds[key] = self._read(second, zone)
+                self._zoned.clear()
+            if zone is None:
+                self._seconds[second] = known
+            else:
+                self._zoned[second, zone] = known
         if fraction is None or not known:
             return known and f"{known}000000+00:00"
         return f"{known}{fraction.decode():0<6.6}+00:00"
