@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import ClassVar
 
-from rules.reading.paths import expand
-
 from recovery.diagnosis import Advice, diagnose, found_types
 from recovery.error_codes import scanner_of
 from recovery.runbook import load_runbooks
 from rules.analysis import Analysis, analyze
 from rules.event import Event
 from rules.patterns import load_patterns
+from rules.reading.paths import expand
 
 Path = str | os.PathLike[str]
 

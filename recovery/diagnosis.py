@@ -1,7 +1,9 @@
 """From the errors that were found to the actions that are advised, for whoever decides or takes them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
+
+import msgspec
 
 from recovery.actions import NAMES
 from recovery.errors import UnknownActionError
@@ -11,7 +13,7 @@ from rules.tally import Tally
 _SEVERITIES = ("critical", "error", "warning")
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """The errors of one type."""
 
     type: str

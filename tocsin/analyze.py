@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 from msgspec.structs import asdict
-from rules.reading.paths import expand
 
 from recovery.diagnosis import Advice, diagnose, found_types
 from recovery.runbook import load_runbooks
@@ -20,6 +19,7 @@ from rules.analysis import Analysis, analyze
 from rules.errors import ConfigError
 from rules.patterns import LIBRARY, load_patterns
 from rules.reading.opening import STANDARD_INPUT
+from rules.reading.paths import expand
 from rules.scanner import Scanner
 from rules.tally import GroupSeen
 from tocsin.analysis_view import View

@@ -9,12 +9,12 @@ SHOWN_AFTER = 0.5  #: seconds; shorter work shows nothing
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Yields what is told of the bytes that were done; `total` is how many there are, None where that is not known."""
     with ExitStack() as bar:
         begun = time.monotonic()
         done = 0
-        advance: Callable[[int], object] | None = None
+        advance: Callable[[int], None] | None = None
 
         def tell(count: int) -> None:
             nonlocal advance, done
@@ -29,7 +29,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
 
 
 @contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.console import Console  # takes longer to import than a small log takes to read
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -36,8 +36,7 @@ def test_a_runbook_of_the_operator_replaces_the_shipped_one(tmp_path: Path) -> N
     [
         (
             "{type: X, actions: [reboot]}",
-            "runbooks[0].actions: no such action: reboot; there are reduce_quant, "
-            "clean_cache, restore_backup, restart_service, free_gpu_memory, clear_deadlocks, fix_permissions",
+            f"runbooks[0].actions: no such action: reboot; there are {', '.join(NAMES)}",
         ),
         ("{type: X}", "runbooks[0]: either actions or `tell: true` must be given"),
         ("{type: X, tell: true, actions: [clean_cache]}", "runbooks[0]: either actions or `tell: true` must be given"),

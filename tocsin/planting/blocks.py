@@ -64,7 +64,7 @@ class Composer:
         self._errors = errors
         self._rng = rng
         self._ordinary = Ordinary(kind, rng)
-        self._contained = CONTAINERS.get(kind, lambda _moment, text: text)
+        self._contained = CONTAINERS.get(kind)
         self._ways = cycle(ways(kind, rng))
         self._due = 1.0  # so much of a failure has come together
 
@@ -82,7 +82,9 @@ class Composer:
                 text = way.write(moment, self._rng)
             else:
                 text = self._ordinary.record(moment)
-            record = self._contained(moment, text).encode()
+            if self._contained:
+                text = self._contained(moment, text)
+            record = text.encode()
             numbers = record.count(_VARIES)
             starts.append(starts[-1] + len(record) + numbers * (len(str(NUMBERS[0])) - len(_VARIES)))
             lines += record.count(b"\n")

@@ -49,7 +49,7 @@ def write_log(
     kind: Kind = "mixed",
     errors: float | None = None,
     seed: int = 1,
-    progress: Callable[[int], object] = lambda count: None,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> Written:
     """Write a log of `size` bytes, to within a record, and its manifest beside it. Both are there in the end, or none.
 
