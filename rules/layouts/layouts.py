@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
 from rules.layouts.header import LIMIT, Header, Layout
+from rules.layouts.servers import continues_postgres
+from rules.layouts.stamped import usual
 from rules.layouts.times import Times
 from rules.layouts.wrappers import Wrapped, peel, unwrap
 
@@ -15,16 +18,26 @@ _ALL: tuple[Layout, ...] = (
 )  # fmt: skip
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
-
-
-def _together(layouts: Sequence[Layout]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(b"(?:%b)" % layout.start.pattern for layout in layouts))
-
-
-_BY_FIRST = {first: [layout for layout in _ALL if first in layout.first] for layout in _ALL for first in layout.first}
-_BEGINNINGS = {first: _together(layouts) for first, layouts in _BY_FIRST.items()}
 #: Layouts whose message may be a line of any other layout.
 _CARRIERS = frozenset({"syslog"})
+
+
+class _Beginnings:
+    """The layouts of the lines that begin with one byte, as one pattern."""
+
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self.match = re.compile(b"|".join(b"(%b)" % layout.start.pattern for layout in layouts)).match
+        # Which one it is does not matter here: times are what most lines begin with.
+        usual_first = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
+        self.matches = re.compile(b"|".join(layout.start.pattern for layout in usual_first)).match
+        groups = accumulate((layout.start.groups + 1 for layout in layouts), initial=1)
+        # The group that is closed last is the one around a whole layout.
+        self.by_group = dict(zip(groups, layouts, strict=False))
+
+
+_BY_FIRST = {
+    first: _Beginnings([layout for layout in _ALL if first in layout.first]) for each in _ALL for first in each.first
+}
 
 
 def bare(line: bytes) -> bytes:
@@ -43,34 +56,38 @@ class Layouts:
         if b"\x1b" in line or line[:1] == b"\xef":
             line = bare(line)
         second = line[:19]
-        if self._times.knows(second) and (quick := stamped.usual(line, 19, second, self._times)):
+        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
             return quick
-        if servers.continues_postgres(line):
+        layout = self._layout(line)
+        if layout is None:
             return None
-        for layout in _BY_FIRST.get(line[0] if line else 0, ()):
-            if found := layout.start.match(line, 0, LIMIT):
-                header = layout.read(found, self._times)
-                return self._with_content(header) if header.layout in _CARRIERS else header
-        return None
+        found = layout.start.match(line, 0, LIMIT)
+        header = layout.read(found, self._times) if found else None
+        return self._with_content(header) if header and header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
         if b"\x1b" in line or line[:1] == b"\xef":
             line = bare(line)
-        start = _BEGINNINGS.get(line[0]) if line else None
-        if start is None or start.match(line, 0, LIMIT) is None:
+        beginnings = _BY_FIRST.get(line[0]) if line else None
+        if beginnings is None or beginnings.matches(line, 0, LIMIT) is None:
             return False
-        return line.find(b":  ", 0, 400) < 0 or not servers.continues_postgres(line)
+        return line.find(b":  ", 0, LIMIT) < 0 or not continues_postgres(line)
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
-        if b"\x1b" in line:
-            line = bare(line)
-        return unwrap(line, self._times)
+        return unwrap(bare(line) if b"\x1b" in line else line, self._times)
 
     def peel(self, line: bytes) -> Wrapped | None:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
         return peel(line, self._times)
+
+    def _layout(self, line: bytes) -> Layout | None:
+        beginnings = _BY_FIRST.get(line[0]) if line else None
+        found = beginnings.match(line, 0, LIMIT) if beginnings else None
+        if found is None or (line.find(b":  ", 0, LIMIT) > 0 and continues_postgres(line)):
+            return None
+        return beginnings.by_group[found.lastindex]
 
     def _with_content(self, outer: Header) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
