@@ -46,6 +46,7 @@ def analyze(
     limit: int | None = None,
     processes: int | None = None,
     zone: tzinfo = UTC,
+    mmap: bool = False,
     progress: Progress = lambda _: None,
 ) -> Analysis:
     """Scan files to their ends.
@@ -55,6 +56,7 @@ def analyze(
         limit: of the events that are kept; all are counted.
         processes: how many scan at once; None for one a core, where this process may be forked.
         zone: of times that do not say theirs.
+        mmap: whether plain files that nobody writes to are mapped into memory.
         progress: is told what was read, as bytes of the files.
     """
     began = time.perf_counter()
@@ -65,7 +67,7 @@ def analyze(
             parts += _parts(path)
         except OSError as error:
             analysis.problems.append(str(error))
-    scan = PartScan(scanner, limit, zone)
+    scan = PartScan(scanner, limit, zone, mmap=mmap)
     workers = min(len(parts), processes or cores.usable())
     run = cores.in_processes(scan, parts, workers, progress) if workers > 1 else _in_turn(scan, parts, progress)
     of_file, path = Tally(limit), ""
@@ -84,16 +86,17 @@ def analyze(
 class PartScan:
     """Scans parts, one after the other."""
 
-    def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo) -> None:
+    def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo, *, mmap: bool = False) -> None:
         self._scanner = scanner
         self._limit = limit
         self._zone = zone
+        self._mmap = mmap
 
     def __call__(self, part: Part, progress: Progress) -> tuple[Tally, str]:
         """What is in a part, and why it could not be read to its end, if that is so."""
         tally = Tally(self._limit)
         try:
-            with open_source(part.path) as source:
+            with open_source(part.path, mmap=self._mmap) as source:
                 self._scan(source, part, tally, progress)
         except OSError as error:
             return tally, str(error)

@@ -62,7 +62,7 @@ class File(Source):
         status = os.fstat(descriptor)
         self.descriptor = descriptor
         self.size: int = status.st_size
-        self.modified = status.st_mtime
+        self.modified: float = status.st_mtime
 
     def read(self, memory: memoryview) -> int:
         """As `Source.read`; what is written meanwhile is read too."""
