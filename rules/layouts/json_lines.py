@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rules.layouts.header import LIMIT, Header, Layout, shown
+from rules.layouts.header import LIMIT, Header, Layout, new_header, shown
 from rules.layouts.levels import level_of, level_of_number
 from rules.layouts.times import Times
 
@@ -44,6 +44,10 @@ class _Usual(msgspec.Struct, gc=False):
     level: str = ""
     logger: str = ""
     message: str = ""
+    event: Any = None  # structlog's message
+    levelname: Any = None  # python-json-logger's level, ...
+    asctime: Any = None
+    name: Any = None
     error: Any = None
     exception: Any = None
     exc_info: Any = None
@@ -79,15 +83,16 @@ def _read(match: re.Match[bytes], times: Times) -> Header:
         usual = _decode_usual(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _unusual(line, times)
-    level = level_of(usual.level)
-    if not (level and usual.timestamp and usual.message):
+    timestamp, word = usual.timestamp or usual.asctime, usual.level or usual.levelname
+    logger, message = usual.logger or usual.name or "", usual.message or usual.event
+    if not (type(timestamp) is type(word) is type(logger) is type(message) is str and (level := level_of(word))):
         return _unusual(line, times)
     stack = ""
     if not (
         usual.error is usual.exception is usual.exc_info is usual.exc_text is usual.stack_trace is usual.stack is None
     ):
         stack = _first_stack(usual.stacks)
-    return _header(times.text(usual.timestamp), level, usual.logger, usual.message, stack)
+    return _header(times.text(timestamp), level, logger, message, stack)
 
 
 def _unusual(line: bytes, times: Times) -> Header:
@@ -119,7 +124,7 @@ def _header(timestamp: str, level: str, logger: str, message: str, stack: str) -
     if not (message.isascii() and stack.isascii()):  # JSON can hold halves of characters, which no file can
         message, stack = (text.encode("utf-8", "backslashreplace").decode() for text in (message, stack))
         logger = logger.encode("utf-8", "backslashreplace").decode()
-    return Header(timestamp, level, logger, message, stack, "json")
+    return new_header((timestamp, level, logger, message, stack, "json"))
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
@@ -185,4 +190,4 @@ def _salvaged(line: bytes, times: Times) -> Header:
     return Header(times.text(found["timestamp"]), level_of(found["level"]), found["logger"], shown(line, 0))
 
 
-LAYOUTS: Final = (Layout(b"{", re.compile(rb'\{\s*+"'), _read),)
+LAYOUTS: Final = (Layout(b"{", re.compile(rb'\{\s{0,80}+"'), _read),)

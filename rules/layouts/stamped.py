@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from rules.layouts.header import LIMIT, Header, Layout, shown
-from rules.layouts.levels import WORDS, level_of
+from rules.layouts.header import LIMIT, Header, Layout, new_header, shown
+from rules.layouts.levels import SPELLINGS, WORDS, level_of
 from rules.layouts.times import ZONE, Times
 
 CLOCK: Final = rb"\d\d:\d\d:\d\d"
@@ -30,8 +30,16 @@ _BRACKETS = rb"\[(?:[^\[\]]|\[[^\[\]]{0,80}+\]){0,160}+\]"
 _DOTTED = rb"[A-Za-z_][\w-]*+(?:[.$][\w$-]++)++"
 _PARTS = {b"zone": ZONE, b"any": _ANY_CASE, b"words": WORDS, b"brackets": _BRACKETS, b"dotted": _DOTTED}
 
-#: Behind the second, in the two usual shapes: (1) fraction, then (2) level, (3) logger, or (4) logger, (5) level.
-_USUAL = re.compile(rb"(?:[.,](\d{1,9}))?+ (?:(%(words)b) ++(%(dotted)b):? |- ([\w.-]++) - (%(words)b) - )" % _PARTS)
+#: Behind the second, in three usual shapes: (1) fraction, then (2) level, (3) logger; or (4) and (5); or (6) and (7).
+_USUAL = re.compile(
+    rb"(?:[.,](\d{1,9}))?+ (?:(%(words)b) ++(%(dotted)b):? |- ([\w.-]++) - (%(words)b) - "
+    rb"|\| (%(words)b) *+\| ([\w.]++):[\w<>.]++:\d++ - )" % _PARTS
+)
+#: In the shapes of gunicorn and Celery, which have no logger: (1) fraction, (2) zone, (3) level.
+_SERVED = re.compile(
+    rb"(?:,(\d{3}))?+(?: ([+-]\d{4}))?+(?:\] \[\d++\] \[|: )(%(words)b)(?:/[^\]\s]{1,80}+)?+\] (?!\[|[A-Za-z_]\w*+\.)"
+    % _PARTS
+)
 #: In all others: (1) fraction, (2) zone, then (3) a level; or (4) whatever is before it and (5) or (6) the level.
 _TAIL = re.compile(
     rb"(?:[.,](\d{1,12}))?+(?:\s?(%(zone)b))?[\]\s|:,-]*+"
@@ -97,15 +105,16 @@ def _chosen(names: list[str]) -> str:
 
 
 def usual(line: bytes, end: int, second: bytes, times: Times) -> Header | None:
-    """The header of a line in one of the two usual shapes, quickly; `second` ends at `end`."""
-    found = _USUAL.match(line, end, LIMIT)
+    """The header of a line in one of the usual shapes, quickly; `second` ends at `end`."""
+    found = _USUAL.match(line, end)
     if found is None:
         return None
-    fraction, word, name, framed, level = found.groups()
-    logger = framed.decode() if framed else _logger(name)
+    fraction, word, name, framed, framed_word, barred_word, barred = found.groups()
+    logger = framed.decode() if framed else _logger(name or barred)
     if not logger:
         return None
-    return Header(times.iso(second, fraction), level_of(word or level), logger, shown(line, found.end()))
+    level = SPELLINGS[word or framed_word or barred_word]
+    return new_header((times.iso(second, fraction), level, logger, shown(line, found.end()), "", "text"))
 
 
 def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
@@ -113,6 +122,10 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     quick = usual(line, end, second, times)
     if quick is not None:
         return quick
+    if line.startswith(b"[") and (served := _SERVED.match(line, end)):
+        fraction, zone, word = served.groups()
+        message = shown(line, served.end())
+        return new_header((times.iso(second, fraction, zone), SPELLINGS[word], "", message, "", "text"))
     tail = _TAIL.match(line, end, LIMIT)
     if tail is None:
         return Header("", "", "", shown(line, end))

@@ -73,7 +73,7 @@ class Times:
                 self._zoned[second, zone] = known
         if fraction is None or not known:
             return known and f"{known}000000+00:00"
-        return f"{known}{fraction.decode():0<6.6}+00:00"
+        return known + fraction.decode().ljust(6, "0")[:6] + "+00:00"
 
     def text(self, text: str) -> str:
         """A whole text: a time with fraction and zone, or a number since 1970; "" if it is neither."""
