@@ -18,7 +18,7 @@ _ALL: tuple[Layout, ...] = (
 )  # fmt: skip
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
-_ZERO, _NINE = b"09"
+_MARK = _BOM[:1]
 #: Layouts whose message may be a line of any other layout.
 _CARRIERS = frozenset({"syslog"})
 
@@ -60,29 +60,20 @@ class Layouts:
 
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
-        if b"\x1b" in line:
-            line = bare(line)
-        second = line[:19]
-        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
-            return quick
-        layout = self._layout(line)
-        found = layout.start.match(line) if layout else None
-        if layout is None or found is None:
-            return self.header(bare(line)) if line.startswith(_BOM) else None
-        header = layout.read(found, self._times)
-        return self._with_content(header) if header.layout in _CARRIERS else header
+        header = self._header(line)
+        return self._with_content(header) if header and header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
-        if b"\x1b" in line:
+        if b"\x1b" in line or line[:1] == _MARK:
             line = bare(line)
         if not line:
             return False
         first = line[0]
         match = _MATCHES.get(first)
-        if match is None:
-            return self.begins(bare(line)) if line.startswith(_BOM) else False
-        return match(line) is not None and not (_ZERO <= first <= _NINE and continues_postgres(line))
+        return (
+            match is not None and match(line) is not None and not (first in b"0123456789" and continues_postgres(line))
+        )
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
@@ -92,16 +83,23 @@ class Layouts:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
         return peel(line, self._times)
 
-    def _layout(self, line: bytes) -> Layout | None:
+    def _header(self, line: bytes) -> Header | None:
+        if b"\x1b" in line or line[:1] == _MARK:
+            line = bare(line)
+        second = line[:19]
+        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
+            return quick
         beginnings = _BY_FIRST.get(line[0]) if line else None
         found = beginnings.match(line) if beginnings else None
         if beginnings is None or found is None or continues_postgres(line):
             return None
-        return beginnings.by_group[found.lastindex or 0]
+        layout = beginnings.by_group[found.lastindex or 0]
+        start = layout.start.match(line)
+        return layout.read(start, self._times) if start else None
 
     def _with_content(self, outer: Header) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
-        inner = self.header(outer.message.encode())
+        inner = self._header(outer.message.encode())
         if inner is None:
             return outer
         return Header(

@@ -45,7 +45,7 @@ _TAIL = re.compile(
     rb"(?:[.,](\d{1,12}))?+(?:\s?(%(zone)b))?[\]\s|:,-]*+"
     rb"(?:(%(any)b)(?=\s*+[:|\]]|\s\s|\t)"
     rb"|((?:(?:%(brackets)b:?[\s|]*+|[^\s\[|]\S{0,120}+[\s|]++)){0,5}?)"
-    rb"(?:\[\s*+(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
+    rb"(?:\[\s*+(?:[a-z]\w*:)?(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
 )
 #: Behind the level: (1) brackets, then (2) or (3) or (4) a logger.
 _AFTER = re.compile(
@@ -54,7 +54,7 @@ _AFTER = re.compile(
     rb"(?:(?:\d++\s++)?---\s++)?+"  # Spring: process
     rb"((?:%(brackets)b\s*+)*+)(?:[-:]\s++)?+"
     rb"(?:([A-Za-z_][\w.$]*+):[\w<>.]++:\d++\s(?:-\s)?+"  # loguru: module, function, line
-    rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
+    rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|:(?=[^\s\d/])|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
     rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s))?+" % _PARTS
 )
 _TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[]\S*+)")
@@ -67,7 +67,7 @@ _NO_LOGGER = re.compile(
 _THREAD = re.compile(rb"(?i:main|mainthread|mainprocess|.*thread.*)|.*[-_#]\d+")
 #: structlog's console has the logger behind the event.
 _STRUCTLOG = re.compile(r"\s+\[([A-Za-z_][\w.]*)\](?=\s\S+=|\s*$)")
-_PLACE = re.compile(rb"\[[^\[\]]*:(\w[\w$]*)@\d+\]")
+_PLACE = re.compile(rb".*:(\w[\w$]*)@\d+\]\s*")
 
 
 @lru_cache(4096)
@@ -141,21 +141,18 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     return Header(timestamp, level_of(word), logger, message)
 
 
-def after_level(line: bytes, end: int, logger: str = "") -> tuple[str, str]:
-    """The logger, if it is not known yet, and the message of a line whose level ends at `end`."""
+def after_level(line: bytes, end: int, before: str = "") -> tuple[str, str]:
+    """The logger and the message of a line whose level ends at `end`; `before`: the logger in front of the level."""
     after = _AFTER.match(line, end, LIMIT)
     if after is None:
-        return logger, shown(line, end)
+        return before, shown(line, end)
     brackets, place, dotted, framed = after.groups()
     found = _logger(place or dotted or framed or b"")
-    if found and (not logger or (dotted and "." not in logger)):
+    if found and (not before or (dotted and "." not in before)):
         return found, shown(line, after.end())
-    start = next((after.start(group) for group in (2, 3, 4) if after[group]), after.end())
-    if brackets and not logger:
-        logger = _logger_in_brackets(brackets)
-    elif brackets:
-        start = after.start(1)
-    return logger, shown(line, start)
+    named = "" if before else _logger_in_brackets(brackets)
+    first = (2, 3, 4) if named or not brackets else (1,)
+    return before or named, shown(line, next((after.start(part) for part in first if after[part]), after.end()))
 
 
 def _read(match: re.Match[bytes], times: Times) -> Header:
