@@ -104,8 +104,8 @@ class FileScan:
                 continue
             is_mark = number == mark
             if is_mark and not used and (usual := self._usual(text, at, floor, size, matches, index, lines)):
-                floor, event = usual
-                found.events.append(event)
+                floor = usual[0]
+                found.events.append(usual[1])
                 continue
             content: Content | None = self._layouts.unwrap if is_wrapped else None
             if is_mark and not content and at and text[at - 1] != _LINE_BREAK:
