@@ -38,6 +38,11 @@ def fingerprint(record: Record) -> Group:
     return _group(record.service[:TEXT_LIMIT], error_type[:TEXT_LIMIT], template(record.message[:_MESSAGE_LIMIT]))
 
 
+def group_id(service: str, error_type: str, message: str) -> str:
+    """The id of the group of a failure that a scan has found."""
+    return _group(service[:TEXT_LIMIT], error_type, template(message[:_MESSAGE_LIMIT])).id
+
+
 def overflow(service: str) -> Group:
     """The one group for all errors of a service that has too many."""
     return _group(service, OTHER, OTHER)

@@ -1,7 +1,7 @@
 """What a scan recognised -> what its step counts: series, and error groups with bounded label values."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from logging_core.streams.stream import Change
@@ -31,7 +31,7 @@ def load_bounds(redis: "Redis", sources: Iterable[str]) -> Bounds:
     return bounds
 
 
-class Tally:
+class ScanCounters:
     """What is counted of the events of one file, since it was last committed."""
 
     def __init__(self, source: str, file: str, bounds: Bounds | None, now: float) -> None:
@@ -52,7 +52,7 @@ class Tally:
         self.counts: Counter[str] = Counter()  #: of each error type
         self.first: dict[str, Event] = {}  #: of each error type
 
-    def add(self, events: Sequence[Event]) -> None:
+    def add(self, events: Iterable[Event]) -> None:
         """Count some more."""
         for each in events:
             self.first.setdefault(each.type, each)
@@ -72,7 +72,8 @@ class Tally:
         return groups + growth(increments)
 
     def _group(self, event: Event, bounds: Bounds) -> None:
-        record = Record(event.timestamp, message=event.message, service=self._source, error=ErrorInfo(event.type))
+        told = ErrorInfo(event.type)
+        record = Record(message=event.exception or event.message, service=self._source, error=told)
         group = bounds.group(fingerprint(record), self._source)
         at, place = counted_at(event.timestamp, self._now), Place(self._file, event.offset)
         if group in self._groups:

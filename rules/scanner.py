@@ -1,136 +1,306 @@
-"""The scanner: a log file in chunks of whole lines, and the errors that a chunk holds."""
+"""The scanner: the failures in a log, one event for each, whatever the layout of its lines."""
 
-import os
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
 
-import hyperscan
-import msgspec
+from logging_core.printable import printable
+from rules.compiled import CompiledTypes, Match
+from rules.event import MESSAGE_LIMIT, STACK_LIMIT, Event
+from rules.fingerprint import group_id
+from rules.layouts import QUIET, Header, Layouts, Times
+from rules.patterns import ErrorType
+from rules.records import LOOK, Record, Records, is_alone
+from rules.tracebacks import Span, Text, line_end, span
+from rules.wrapped import Content, Unwrapped, behind, unwrapped
 
-from rules.patterns import FLAGS, ErrorType, Severity
+COLOURS_LIMIT = 64  #: different escape sequences in a window that are taken out one by one
 
-CHUNK = 1 << 20  #: bytes of the buffer that a chunk is read into; of a longer line only so much is looked at
-LINE_SHOWN = 500  #: characters of a line that an event carries
-QUIET_LEVELS = frozenset({"TRACE", "DEBUG", "INFO", "NOTICE"})  #: a JSON line of these levels is no error
-
-
-class Chunk(NamedTuple):
-    """A part of a file: the whole lines in it, and where reading goes on."""
-
-    lines: memoryview  #: into the buffer: good until the next read
-    start: int  #: the file offset of `lines`
-    end: int  #: the file offset to read from next
-    cut: bool  #: whether `end` is inside a line that was too long, whose rest is to be skipped
-
-
-class Event(NamedTuple):
-    """A line that is an error of a known type."""
-
-    type: str
-    severity: Severity
-    source: str
-    offset: int  #: of the line in its file, bytes
-    line: str  #: at most `LINE_SHOWN` characters
+_COLOUR = re.compile(rb"\x1b\[[0-9;:]*[mK]")
+_LINE_BREAK = ord("\n")
+_TRACEBACK = "Traceback (most recent call last):"
+_DIGITS = dict.fromkeys(range(ord("1"), ord("9") + 1), "0")
+_GROUPS_LIMIT = 16_384  #: shapes of messages whose group is remembered
 
 
-class _Match(NamedTuple):
-    start: int
-    end: int
-    rule: int
+@dataclass(slots=True)
+class Found:
+    """What one window held."""
 
-
-class _Rule(NamedTuple):
-    rank: int  #: of its type; 0 is the highest priority
-    excludes: bool
-
-
-class _JsonLine(msgspec.Struct):
-    level: str = ""
-
-
-def read_chunk(fd: int, offset: int, *, cut: bool, buffer: bytearray) -> Chunk | None:
-    """The whole lines at `offset`, or None where there is none yet; `cut` as the chunk before had it."""
-    size = os.preadv(fd, [buffer], offset)
-    begin = buffer.find(b"\n", 0, size) + 1 if cut else 0
-    last = buffer.rfind(b"\n", begin, size) + 1
-    text = memoryview(buffer)
-    if last:
-        return Chunk(text[begin:last], offset + begin, offset + last, cut=False)
-    if begin:
-        return Chunk(text[:0], offset + begin, offset + begin, cut=False)
-    if cut and size:
-        return Chunk(text[:0], offset + size, offset + size, cut=True)
-    if size == len(buffer):
-        return Chunk(text, offset, offset + size, cut=True)
-    return None
+    consumed: int  #: bytes: what comes next is looked at again, together with what follows it
+    events: list[Event] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)  #: exception -> tracebacks that are of no type
 
 
 class Scanner:
-    """Finds the errors of some types in chunks; made once in a process, since its patterns are compiled."""
+    """Finds the failures of some types; made once in a process, since their patterns are compiled."""
 
-    def __init__(self, types: Sequence[ErrorType]) -> None:
-        self._types = sorted(types, key=lambda each: (-each.priority, each.type))
-        self._rules: list[_Rule] = []
-        expressions: list[bytes] = []
-        for rank, each in enumerate(self._types):
-            for excludes, patterns in ((False, each.patterns), (True, each.exclusions)):
-                expressions += [pattern.encode() for pattern in patterns]
-                self._rules += [_Rule(rank, excludes)] * len(patterns)
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        count = len(expressions)
-        self._database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=[FLAGS] * count)
+    def __init__(self, types: Iterable[ErrorType]) -> None:
+        self.compiled = CompiledTypes(types)
+        self._groups: dict[tuple[str, str, str], str] = {}
 
-    def events(self, source: str, chunk: Chunk) -> Iterator[Event]:
-        """The errors in a chunk, one a line at most, in the order of the lines."""
-        text = bytes(chunk.lines)
-        for start, end, rules in self._matched_lines(text):
-            found, line = self._decide(rules), text[start:end]
-            if found and not _is_quiet(line):
-                yield Event(found.type, found.severity, source, chunk.start + start, _shown(line))
+    def events(self, text: bytes, name: str = "") -> list[Event]:
+        """The failures in a whole text."""
+        return FileScan(self, name, Layouts(Times())).window(text, len(text), 0, final=True).events
 
-    def _matched_lines(self, text: bytes) -> Iterator[tuple[int, int, set[_Rule]]]:
-        """(start, end, rules that matched) of each line; a match that goes beyond its line is none."""
-        start = end = -1
-        rules: set[_Rule] = set()
-        for match in self._matches(text):
-            if match.start > end:
-                if rules:
-                    yield start, end, rules
-                start = text.rfind(b"\n", 0, match.start) + 1
-                end = text.find(b"\n", start) % (len(text) + 1)  # -1, the end of the text, becomes its length
-                rules = set()
-            if match.end <= end:
-                rules.add(self._rules[match.rule])
-        if rules:
-            yield start, end, rules
+    def group(self, service: str, type_: str, text: str) -> str:
+        """The group of a failure; it is worked out once for all texts that differ in digits alone."""
+        key = service, type_, text.translate(_DIGITS)
+        known = self._groups.get(key)
+        if known is None:
+            if len(self._groups) >= _GROUPS_LIMIT:
+                self._groups.clear()
+            known = self._groups[key] = group_id(service, type_, text)
+        return known
 
-    def _matches(self, text: bytes) -> list[_Match]:
-        """All matches in the order of their starts; Hyperscan reports them in the order of their ends."""
-        found: list[_Match] = []
 
-        def report(rule: int, start: int, end: int, _flags: int, _context: object) -> None:
-            found.append(_Match(start, end, rule))
+class FileScan:
+    """The scan of one file, window after window.
 
-        self._database.scan(text, match_event_handler=report)
-        found.sort()
+    Args:
+        name: what events call the file.
+        layouts: how its lines are read.
+        line: the number of the first window's first line.
+        service: whose failures they are, for their groups.
+    """
+
+    def __init__(self, scanner: Scanner, name: str, layouts: Layouts, *, line: int = 1, service: str = "") -> None:
+        self._scanner = scanner
+        self._compiled = scanner.compiled
+        self._name = name
+        self._layouts = layouts
+        self._records = Records(layouts)
+        self._service = service
+        self.line = line  #: number of the next window's first line
+
+    def window(self, text: Text, size: int, start: int, *, final: bool) -> Found:
+        """The failures in the first `size` bytes of a text that begins at offset `start` of the file.
+
+        Unless it is `final`, the last record is left for the next window, since it may go on.
+        """
+        is_wrapped = self._layouts.unwrap(bytes(text[: min(line_end(text, 0, size), LOOK)])) is not None
+        whole = size if final else text.rfind(b"\n", 0, size) + 1
+        end = whole if final else self._records.last(text, whole, is_wrapped=is_wrapped)
+        may_go_on = 0 < end == whole and not final
+        if end == 0:  # one record, or one line, is all there is
+            end = whole or size
+        found = Found(end)
+        lines = _Lines(text, self.line, start)
+        matches = self._compiled.matches(memoryview(_without_colours(text, size))[:end])
+        self._scan(text, matches, found, lines, is_wrapped=is_wrapped, may_go_on=may_go_on)
+        self.line = lines.number(found.consumed)
         return found
 
-    def _decide(self, rules: set[_Rule]) -> ErrorType | None:
-        """The type of highest priority that matched and was not excluded."""
-        excluded = {rule.rank for rule in rules if rule.excludes}
-        ranks = {rule.rank for rule in rules} - excluded
-        return self._types[min(ranks)] if ranks else None
+    def _scan(
+        self, text: Text, matches: list[Match], found: Found, lines: "_Lines", *, is_wrapped: bool, may_go_on: bool
+    ) -> None:
+        floor, size, used = 0, found.consumed, set[int]()
+        for index, (at, number) in enumerate(matches):
+            if at < floor:
+                continue
+            is_mark = number == self._compiled.mark
+            content: Content | None = self._layouts.unwrap if is_wrapped else None
+            if is_mark and not content and at and text[at - 1] != _LINE_BREAK:
+                content = _behind_prefix(text, at, size)
+            if content or used:
+                first = text.rfind(b"\n", 0, at) + 1
+                if first in used:
+                    continue
+            if content:
+                event = self._apart(text, first, size, content, lines, used)
+            else:
+                record = self._records.around(text, at, floor, size, is_mark=is_mark)
+                if may_go_on and record.end == size and record.start > 0:
+                    found.consumed = record.start
+                    return
+                floor = record.end
+                event = self._event(text, record, matches, index, record.start, lines)
+            if isinstance(event, str):
+                found.unknown[event] += 1
+            elif event:
+                found.events.append(event)
+
+    def _apart(
+        self, text: Text, first: int, size: int, content: Content, lines: "_Lines", used: set[int]
+    ) -> Event | str | None:
+        """The event of the line at `first`, of whose stream only the content is looked at; its lines are `used`."""
+        used.add(first)
+        stream = unwrapped(text, first, 0, size, content, self._layouts)
+        if stream is None:
+            return None
+        matches = self._compiled.matches(stream.text)
+        index = bisect_left(matches, (stream.at,))
+        if index == len(matches):
+            return None
+        at, number = matches[index]
+        is_mark = number == self._compiled.mark
+        if content == self._layouts.unwrap:
+            record = self._records.around(stream.text, at, 0, len(stream.text), is_mark=is_mark)
+        else:
+            record = self._lines_with_prefix(text, first, size, stream)
+        used.update(stream.within(record.start, record.end))
+        index = bisect_left(matches, (record.start,))
+        return self._event(stream.text, record, matches, index, stream.place(record.start), lines, stream.timestamp)
+
+    def _lines_with_prefix(self, text: Text, first: int, size: int, stream: Unwrapped) -> Record:
+        """A traceback each line of which is a record by itself; so the line of the exception is its last one."""
+        traceback = span(stream.text, stream.at, len(stream.text), lambda *_: True)
+        header = self._layouts.header(bytes(text[first : line_end(text, first, size)]))
+        is_quiet = header is not None and header.level in QUIET
+        header = header._replace(message="") if header else None
+        return Record(stream.at, traceback.end, header, "", (stream.at, traceback), is_quiet)
+
+    def _event(
+        self,
+        text: Text,
+        record: Record,
+        matches: list[Match],
+        index: int,
+        place: int,
+        lines: "_Lines",
+        timestamp: str = "",
+    ) -> Event | str | None:
+        """The event that a record is; the exception of a traceback that is of no type; None for anything else."""
+        if record.is_quiet:
+            return None
+        header, exception, stack = record.header, "", ""
+        if header and (header.stack or header.message.startswith(_TRACEBACK)) and is_alone(header):
+            type_, exception, stack = self._inside(header)
+        else:
+            type_, told = self._type(text, record, matches, index)
+            if record.traceback:
+                start, traceback = record.traceback
+                exception = _shown(text, *traceback.last)
+                stack = _decoded(text, start, min(traceback.end, start + STACK_LIMIT))
+            elif type_ and header and told > line_end(text, record.start, record.end):
+                exception = _shown(text, text.rfind(b"\n", 0, told) + 1, line_end(text, told, record.end))
+        if type_ is None:
+            return exception.partition(":")[0][:100] or None
+        message = ""
+        if header and not header.message.startswith(_TRACEBACK):
+            message = header.message[:MESSAGE_LIMIT]
+        elif not header and not exception:
+            message = _shown(text, record.start, line_end(text, record.start, record.end))
+        message = printable(message or exception)
+        line, offset = lines.at(place)
+        return Event(
+            type_.type,
+            type_.severity,
+            (header.timestamp if header else record.since) or timestamp,
+            header.level if header else "",
+            header.logger if header else "",
+            message,
+            self._name,
+            line,
+            offset,
+            self._scanner.group(self._service, type_.type, exception or message),
+            exception,
+            stack,
+        )
+
+    def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
+        """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
+        end, mark = record.end, self._compiled.mark
+        start_of_code, traceback = record.traceback or (end, None)
+        told: list[Match] = []
+        has_exclusions = False
+        for at, number in islice(matches, index, None):
+            if at >= end:
+                break
+            if number == mark or (traceback and start_of_code <= at and _is_code(at, traceback)):
+                continue
+            has_exclusions |= number > mark
+            told.append((number, at))
+        if not told:
+            return None, 0
+        if not has_exclusions:
+            number, at = min(told)
+            return self._compiled.type_of(number), at
+        of_lines: defaultdict[int, list[int]] = defaultdict(list)
+        for number, at in told:
+            of_lines[text.rfind(b"\n", 0, at)].append(number)
+        kept = [(number, at) for at, numbers in of_lines.items() for number in self._compiled.not_excluded(numbers)]
+        if not kept:
+            return None, 0
+        number, at = min(kept)
+        return self._compiled.type_of(number), at
+
+    def _inside(self, header: Header) -> tuple[ErrorType | None, str, str]:
+        """(type, last exception, traceback) of a record that carries its traceback in a field."""
+        text = f"{header.message}\n{header.stack}\n".encode("utf-8", "backslashreplace")
+        start = max(text.find(_TRACEBACK.encode()), 0)
+        start = text.rfind(b"\n", 0, start) + 1
+        traceback = span(text, start, len(text), lambda *_: False)
+        record = Record(0, len(text), None, "", (start, traceback))
+        type_, _ = self._type(text, record, self._compiled.matches(text), 0)
+        stack = _decoded(text, start, min(traceback.end, start + STACK_LIMIT))
+        return type_, _shown(text, *traceback.last), stack
 
 
-def _is_quiet(line: bytes) -> bool:
-    if not line.startswith(b"{"):
-        return False
-    try:
-        return msgspec.json.decode(line, type=_JsonLine).level.upper() in QUIET_LEVELS
-    except msgspec.DecodeError:
-        return False
+class _Lines:
+    """The numbers of a window's lines, counted as far as they are asked for."""
+
+    def __init__(self, text: Text, first: int, start: int) -> None:
+        self._text = text
+        self._start = start
+        self._number = first
+        self._counted = 0
+
+    def number(self, place: int) -> int:
+        """Of the line that starts at a place of the window."""
+        if place >= self._counted:
+            self._number += self._text.count(b"\n", self._counted, place)
+        else:  # streams may be mixed
+            self._number -= self._text.count(b"\n", place, self._counted)
+        self._counted = place
+        return self._number
+
+    def at(self, place: int) -> tuple[int, int]:
+        """(line, offset) in the file."""
+        return self.number(place), self._start + place
 
 
-def _shown(line: bytes) -> str:
+def _is_code(at: int, traceback: Span) -> bool:
+    for start, end in traceback.says:
+        if start <= at < end:
+            return False
+    return at < traceback.end
+
+
+def _behind_prefix(text: Text, at: int, size: int) -> Content | None:
+    """What stands before a traceback, if it stands before the next line too; a record in JSON is whole in one line."""
+    start = text.rfind(b"\n", 0, at) + 1
+    prefix = bytes(text[start:at]).removesuffix(b"+ Exception Group ").rstrip(b" ")
+    if at - start > LOOK or not prefix or prefix.startswith(b"{"):
+        return None
+    content = behind(bytes(text[start : start + len(prefix) + (at - start > len(prefix))]))
+    following = line_end(text, at, size) + 1
+    return content if content(bytes(text[following : following + len(prefix) + 1])) else None
+
+
+def _shown(text: Text, start: int, end: int) -> str:
     # A character is at most four bytes, so no more of a long line need be decoded.
-    return line[: 4 * LINE_SHOWN].decode("utf-8", "backslashreplace").rstrip("\r")[:LINE_SHOWN]
+    return printable(_decoded(text, start, min(end, start + 4 * MESSAGE_LIMIT)).strip())[:MESSAGE_LIMIT]
+
+
+def _decoded(text: Text, start: int, end: int) -> str:
+    part = text[start:end]
+    if b"\x1b" in part:
+        part = _COLOUR.sub(b"", part)
+    return part.decode("utf-8", "backslashreplace")
+
+
+def _without_colours(text: Text, size: int) -> Text:
+    """The text with NUL in place of terminal colours, so that words stand free and offsets stay."""
+    if text.find(b"\x1b", 0, size) < 0:  # of one byte, since that is found at the speed of memory
+        return text
+    text = bytes(text[:size])
+    different = set(_COLOUR.findall(text))
+    if len(different) > COLOURS_LIMIT:
+        return _COLOUR.sub(lambda found: bytes(len(found[0])), text)
+    for colour in different:
+        text = text.replace(colour, bytes(len(colour)))
+    return text

@@ -25,7 +25,7 @@ from rules.position import Position, opened
 from rules.positions import Positions
 from rules.ranges import HUGE, cut
 from rules.siblings import Sibling, linked, siblings
-from tasks.file_scan import FileScan, LogFile
+from tasks.file_reader import FileReader, LogFile
 from tasks.own_files import OwnFiles
 from tasks.settings import ScanSource, Settings
 
@@ -48,11 +48,11 @@ class Part(NamedTuple):
 class LogScan:
     """One scan over the files of all sources, until its deadline (monotonic seconds)."""
 
-    def __init__(self, client: redis.Redis, configured: Settings, place: str, scan: FileScan) -> None:
+    def __init__(self, client: redis.Redis, configured: Settings, place: str, reader: FileReader) -> None:
         self._redis = client
         self._place = place
         self._stopped = f"tocsin:{{0}}:scan:stopped:{place}"
-        self._scan_of = scan
+        self._reader = reader
         self._own = OwnFiles(configured.log_dir)
 
     def run(self, sources: Sequence[ScanSource]) -> list[Part]:
@@ -68,7 +68,7 @@ class LogScan:
         for file in files[first:] + files[:first]:
             with no_matter(), opened(file.path) as fd:
                 parts += self._scan(file, fd)
-            if time.monotonic() >= self._scan_of.deadline:
+            if time.monotonic() >= self._reader.deadline:
                 self._redis.set(self._stopped, _turn(file))
                 return parts
         self._redis.delete(self._stopped)
@@ -101,7 +101,7 @@ class LogScan:
             return self._hand_out(file, position, [each.start for each in position.ranges], LEASE)
         if position.is_archive and size != position.archived and (size >= LARGE or position.offset):
             return self._hand_out(file, position, [0], ARCHIVE_LEASE)
-        self._scan_of.read(file, fd, position)
+        self._reader.read(file, fd, position)
         return []
 
     def _hand_out(self, file: LogFile, position: Position, starts: Sequence[int], seconds: float) -> list[Part]:

@@ -23,7 +23,7 @@ from rules.position import opened
 from rules.positions import Positions
 from tasks import heartbeat, settings, wiring
 from tasks.app import app, send
-from tasks.file_scan import FileScan, LogFile
+from tasks.file_reader import FileReader, LogFile
 from tasks.log_scan import LEASE, LogScan, Part, lease_of, no_matter
 from tasks.schedule import STALE
 
@@ -56,7 +56,7 @@ def scan() -> None:
         return
     parts: Sequence[Part] = ()
     try:
-        files = FileScan(client, configured, time.monotonic() + BUDGET)
+        files = FileReader(client, configured, time.monotonic() + BUDGET)
         parts = LogScan(client, configured, place, files).run(configured.scan.sources)
     finally:
         try:
@@ -72,7 +72,7 @@ def scan() -> None:
 def scan_part(source: str, path: str, identity: str, start: int) -> None:
     """Read what was handed out of a file: a range of a huge one, or an archive."""
     configured, client = settings.load(), wiring.redis_client()
-    files = FileScan(client, configured, time.monotonic() + ARCHIVE_BUDGET)
+    files = FileReader(client, configured, time.monotonic() + ARCHIVE_BUDGET)
     file = LogFile(source, path, Positions(client, source, wiring.place_of(configured.log_dir)))
     with no_matter(), opened(path) as fd:
         position = file.positions.resume(fd, path)

@@ -5,7 +5,7 @@ import pytest
 
 from rules.errors import ConfigError
 from rules.patterns import FLAGS, LIBRARY, load_patterns
-from rules.scanner import Chunk, Scanner
+from rules.scanner import Scanner
 
 TYPES = load_patterns()
 SCANNER = Scanner(TYPES)
@@ -22,8 +22,7 @@ types:
 
 
 def types_of(line: str) -> list[str]:
-    text = f"{line}\n".encode()
-    return [event.type for event in SCANNER.events("test", Chunk(memoryview(text), 0, len(text), cut=False))]
+    return [event.type for event in SCANNER.events(f"{line}\n".encode())]
 
 
 @pytest.mark.parametrize(("type_", "line"), [(each.type, line) for each in TYPES for line in each.samples.match])

@@ -1,117 +1,252 @@
-"""Chunks are whole lines whatever the lines are, and a chunk gives one event for each line that is an error."""
+"""One failure is one event, known for what it is, with all that its record says; whatever the windows are."""
 
-import os
-import re
-from pathlib import Path
+import json
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.event import MESSAGE_LIMIT, Event
+from rules.layouts import Layouts, Times
 from rules.patterns import load_patterns
-from rules.scanner import LINE_SHOWN, Chunk, Event, Scanner, read_chunk
+from rules.scanner import FileScan, Scanner
 
 SCANNER = Scanner(load_patterns())
 
-
-def chunks(path: Path, size: int) -> list[tuple[int, bytes]]:
-    """(offset, lines) of every chunk of a file, read into a buffer of `size` bytes."""
-    buffer, found = bytearray(size), []
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        offset, cut = 0, False
-        while chunk := read_chunk(fd, offset, cut=cut, buffer=buffer):
-            found.append((chunk.start, bytes(chunk.lines)))
-            offset, cut = chunk.end, chunk.cut
-    finally:
-        os.close(fd)
-    return found
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/shop/orders.py", line 17, in place
+    raise ConnectionError("timed out")
+  File "/srv/shop/render.py", line 4, in render
+    pixels = bytearray(size)
+MemoryError: CUDA out of memory
+"""
+HEADER = "2026-02-19 10:30:00,123 ERROR shop.orders order 17 failed\n"
 
 
-def events(text: bytes, start: int = 0) -> list[Event]:
-    return list(SCANNER.events("app", Chunk(memoryview(text), start, start + len(text), cut=False)))
+def events(text: str | bytes) -> list[Event]:
+    return SCANNER.events(text.encode() if isinstance(text, str) else text, "app.log")
 
 
-def test_a_chunk_ends_with_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"one\ntwo\nthree\n")
-    assert chunks(path, 10) == [(0, b"one\ntwo\n"), (8, b"three\n")]
+def types(text: str | bytes) -> list[str]:
+    return [event.type for event in events(text)]
 
 
-def test_an_incomplete_last_line_is_left(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"one\ntw")
-    assert chunks(path, 10) == [(0, b"one\n")]
+def test_a_record_and_its_traceback_are_one_event() -> None:
+    (event,) = events(
+        f"2026-02-19 10:29:59,000 INFO shop.web all well\n{HEADER}{TRACEBACK}2026-02-19 10:30:01,000 INFO a b\n"
+    )
+    assert event == Event(
+        type="OutOfMemory",
+        severity="critical",
+        timestamp="2026-02-19T10:30:00.123000+00:00",
+        level="ERROR",
+        logger="shop.orders",
+        message="order 17 failed",
+        file="app.log",
+        line=2,
+        offset=47,
+        group=event.group,
+        exception="MemoryError: CUDA out of memory",
+        stack=TRACEBACK,
+    )
+    assert event.frames == (("/srv/shop/orders.py", 17, "place"), ("/srv/shop/render.py", 4, "render"))
 
 
-def test_a_line_longer_than_the_buffer_is_cut_and_its_rest_skipped(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"a" * 25 + b"\nnext\n")
-    assert [(start, lines) for start, lines in chunks(path, 10) if lines] == [(0, b"a" * 10), (26, b"next\n")]
+def test_a_traceback_without_a_record_is_an_event_at_its_own_place() -> None:
+    (event,) = events(f"starting\n{TRACEBACK}")
+    assert (event.line, event.offset, event.message, event.level) == (2, 9, "MemoryError: CUDA out of memory", "")
 
 
-@given(st.lists(st.text("ab \r", max_size=30).map(str.encode)), st.integers(4, 40))
-def test_every_line_is_read_once_and_at_its_offset(tmp_path_factory, lines: list[bytes], size: int) -> None:
-    path = tmp_path_factory.mktemp("scan") / "log"
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-    starts = [sum(len(line) + 1 for line in lines[:number]) for number in range(len(lines))]
-    found = []
-    for start, part in chunks(path, size):
-        for line in re.findall(rb"[^\n]*\n", part) if part.endswith(b"\n") else [part] if part else []:
-            found.append((start, line.removesuffix(b"\n")))
-            start += len(line)
-    assert found == [(start, line[:size]) for start, line in zip(starts, lines, strict=True)]
+def test_a_program_that_dies_after_a_quiet_record_has_failed() -> None:
+    (event,) = events(f"2026-02-19 10:30:00,123 INFO shop.web starting\n{TRACEBACK}")
+    assert (event.line, event.level, event.message) == (2, "", "MemoryError: CUDA out of memory")
+    assert event.timestamp == "2026-02-19T10:30:00.123000+00:00"
 
 
-def test_an_event_says_type_place_and_line() -> None:
-    text = b"fine\nOSError: [Errno 28] No space left on device\r\n"
-    assert events(text, start=100) == [
-        Event("DiskSpace", "critical", "app", 105, "OSError: [Errno 28] No space left on device")
-    ]
+def test_what_a_line_of_code_says_has_not_happened() -> None:
+    assert types(TRACEBACK.replace("MemoryError: CUDA out of memory", "ZeroDivisionError: division by zero")) == []
 
 
-def test_a_line_is_one_event_of_the_type_with_the_highest_priority() -> None:
-    text = b"Connection refused; Connection refused; timed out; Permission denied; MemoryError\n"
-    assert [event.type for event in events(text)] == ["OutOfMemory"]
+def test_a_traceback_of_no_known_type_is_counted_by_its_exception() -> None:
+    text = TRACEBACK.replace("MemoryError: CUDA out of memory", "shop.OrderError: of 17").encode()
+    found = FileScan(SCANNER, "", Layouts(Times())).window(text, len(text), 0, final=True)
+    assert (found.events, dict(found.unknown)) == ([], {"shop.OrderError": 1})
 
 
-def test_events_come_in_the_order_of_their_lines() -> None:
-    text = b"timed out\nMemoryError\nall well\nEACCES\n"
-    assert [(event.type, event.offset) for event in events(text)] == [
-        ("Timeout", 0),
-        ("OutOfMemory", 10),
-        ("PermissionDenied", 31),
-    ]
+def test_the_most_specific_cause_of_a_chain_wins() -> None:
+    first = TRACEBACK.replace("MemoryError: CUDA out of memory", "OSError: [Errno 28] No space left on device")
+    last = TRACEBACK.replace("MemoryError: CUDA out of memory", "ConnectionError: connection refused")
+    chain = f"{first}\nDuring handling of the above exception, another exception occurred:\n\n{last}"
+    (event,) = events(HEADER + chain)
+    assert (event.type, event.exception) == ("DiskSpace", "ConnectionError: connection refused")
+    assert event.stack == chain
 
 
-def test_an_exclusion_speaks_for_its_own_line_and_type_alone() -> None:
-    text = b"no requests timed out\nrequest timed out\nno requests timed out: Connection refused\n"
-    assert [(event.type, event.offset) for event in events(text)] == [("Timeout", 22), ("ConnectionError", 40)]
+def test_the_record_may_say_it_before_the_traceback_does() -> None:
+    (event,) = events(
+        "2026-02-19 10:30:00,123 ERROR shop.orders No space left on device\n"
+        + TRACEBACK.replace("MemoryError: CUDA out of memory", "ConnectionError: x")
+    )
+    assert (event.type, event.offset) == ("DiskSpace", 0)
+
+
+def test_two_tracebacks_that_are_not_chained_are_two_events() -> None:
+    assert types(HEADER + TRACEBACK + TRACEBACK) == ["OutOfMemory"] * 2
+
+
+def test_frames_of_java_belong_to_their_record() -> None:
+    (event,) = events(
+        "2026-02-19 10:30:00,123 ERROR [main] shop.Orders: order 17 failed\n"
+        "java.lang.RuntimeException: wrapped\n"
+        "\tat shop.Orders.place(Orders.java:17)\n"
+        "Caused by: java.net.ConnectException: Connection refused\n"
+        "\t... 3 more\n"
+        "2026-02-19 10:30:01,123 INFO [main] shop.Orders: next\n"
+    )
+    assert (event.type, event.line, event.level) == ("ConnectionError", 1, "ERROR")
+    assert event.exception == "Caused by: java.net.ConnectException: Connection refused"
 
 
 @pytest.mark.parametrize(
     ("line", "count"),
     [
-        (b'{"level":"ERROR","message":"MemoryError"}', 1),
-        (b'{"level":"WARNING","message":"MemoryError"}', 1),
-        (b'{"message":"MemoryError"}', 1),
-        (b'{"level":"INFO","message":"MemoryError"}', 0),
-        (b'{"level":"debug","message":"MemoryError"}', 0),
-        (b'{"level":"ERROR","message":"MemoryError","extra":{"level":"INFO"}}', 1),
-        (b'{"level":"ERROR","message":"MemoryError \\"level\\":\\"INFO\\""}', 1),
-        (b'{"level":20,"message":"MemoryError"}', 1),
-        (b"{not json MemoryError", 1),
+        ('{"level":"ERROR","message":"MemoryError"}', 1),
+        ('{"level":"WARNING","message":"MemoryError"}', 1),
+        ('{"message":"MemoryError"}', 1),
+        ('{"level":"INFO","message":"MemoryError"}', 0),
+        ('{"level":"debug","message":"MemoryError"}', 0),
+        ('{"level":"ERROR","message":"MemoryError","extra":{"level":"INFO"}}', 1),
+        ("{not json MemoryError", 1),
+        ("2026-02-19 10:30:00,123 INFO shop.web MemoryError", 0),
+        ("2026-02-19 10:30:00,123 DEBUG shop.web MemoryError", 0),
+        ("2026-02-19 10:30:00,123 WARNING shop.web MemoryError", 1),
+        ("INFO:shop.web:MemoryError", 0),
+        ("INFO:     MemoryError", 0),
+        ("ERROR:shop.web:MemoryError", 1),
+        ("MemoryError", 1),
     ],
 )
-def test_a_json_line_counts_unless_its_level_is_quiet(line: bytes, count: int) -> None:
-    assert len(events(line + b"\n")) == count
+def test_what_says_itself_that_it_is_no_failure_is_none(line: str, count: int) -> None:
+    assert len(events(line + "\n")) == count
+
+
+def test_a_traceback_inside_a_json_string_is_read() -> None:
+    dns = TRACEBACK.replace(
+        "MemoryError: CUDA out of memory", "requests.exceptions.ConnectionError: Max retries exceeded"
+    )
+    record = {
+        "timestamp": "2026-02-19T10:30:00.123456+00:00",
+        "level": "ERROR",
+        "logger": "shop",
+        "message": "order 17",
+    }
+    record["error"] = {"type": "ConnectionError", "message": "Max retries exceeded", "stack": dns}
+    (event,) = events(json.dumps(record) + "\n")
+    assert (event.type, event.logger, event.message) == ("ConnectionError", "shop", "order 17")
+    assert event.exception == "requests.exceptions.ConnectionError: Max retries exceeded"
+    assert [frame.line for frame in event.frames] == [17, 4]
+
+
+WRAPPINGS = {
+    "docker": lambda line: json.dumps(
+        {"log": line + "\n", "stream": "stderr", "time": "2026-02-19T10:30:00.5Z"}, separators=(",", ":")
+    ),
+    "cri": lambda line: f"2026-02-19T10:30:00.5Z stderr F {line}",
+    "compose": lambda line: f"web-1  | {line}",
+    "kubectl": lambda line: f"[pod/web-0/web] {line}",
+    "syslog": lambda line: f"Feb 19 10:30:00 web-1 shop[4121]: {line}",
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS)
+def test_a_traceback_behind_prefixes_is_one_event(wrap: str) -> None:
+    put = WRAPPINGS[wrap]
+    lines = [*TRACEBACK.splitlines(), "next"]
+    text = "\n".join(map(put, lines)) + "\n"
+    (event,) = events(text)
+    assert (event.type, event.exception, event.line) == ("OutOfMemory", "MemoryError: CUDA out of memory", 1)
+    assert [frame.line for frame in event.frames] == [17, 4]
+    if wrap in ("docker", "cri"):
+        assert event.timestamp == "2026-02-19T10:30:00.500000+00:00"
+
+
+@pytest.mark.parametrize("wrap", ["docker", "cri", "compose", "kubectl"])
+def test_a_record_behind_prefixes_keeps_its_header(wrap: str) -> None:
+    put = WRAPPINGS[wrap]
+    quiet = "2026-02-19 10:30:00,123 INFO shop.orders MemoryError"
+    text = "\n".join(map(put, [quiet, *(HEADER + TRACEBACK).splitlines(), quiet])) + "\n"
+    (event,) = events(text)
+    assert (event.type, event.logger, event.message, event.line) == ("OutOfMemory", "shop.orders", "order 17 failed", 2)
+    assert event.offset == len(put(quiet)) + 1
+
+
+def test_streams_that_are_mixed_line_by_line_are_told_apart() -> None:
+    one = [f"web-1  | {line}" for line in TRACEBACK.splitlines()]
+    other = [
+        f"db-1   | {line}"
+        for line in TRACEBACK.replace("MemoryError: CUDA out of memory", "OSError: [Errno 28] x").splitlines()
+    ]
+    text = "".join(f"{a}\n{b}\n" for a, b in zip(one, other, strict=True))
+    assert [(event.type, event.line) for event in events(text)] == [("OutOfMemory", 1), ("DiskSpace", 2)]
+
+
+def test_colours_hide_nothing() -> None:
+    (event,) = events("\x1b[32mall well\x1b[0m\n\x1b[1;31mERROR\x1b[0m:    \x1b[31mConnection refused\x1b[0m\n")
+    assert (event.type, event.level, event.line) == ("ConnectionError", "ERROR", 2)
+    assert "\x1b" not in event.message
 
 
 def test_what_is_not_utf_8_is_shown_escaped_and_cut() -> None:
-    (event,) = events(b"\xff MemoryError " + b"\xc3\xa4" * 1000 + b"\n")
-    assert event.line.startswith("\\xff MemoryError ää")
-    assert len(event.line) == LINE_SHOWN
+    (event,) = events(b"\xff\x00 MemoryError " + b"\xc3\xa4" * 1000 + b"\n")
+    assert event.message.startswith("\\xff\\x00 MemoryError ää")
+    assert len(event.message) <= MESSAGE_LIMIT
 
 
 def test_a_long_line_of_nothing_but_matches_is_one_event() -> None:
-    assert len(events(b"timed out " * 100_000 + b"\n")) == 1
+    assert len(events("timed out " * 100_000 + "\n")) == 1
+
+
+def test_an_exclusion_speaks_for_its_own_line_and_type_alone() -> None:
+    text = "no requests timed out\nrequest timed out\nno requests timed out: Connection refused\n"
+    assert [(event.type, event.offset) for event in events(text)][1:] == [("ConnectionError", 40)]
+
+
+def test_messages_that_differ_in_numbers_are_of_one_group() -> None:
+    groups = {event.group for event in events("".join(f"upstream {n} of 10: Connection refused\n" for n in range(50)))}
+    assert len(groups) == 1
+
+
+def _mixed(seed: int) -> str:
+    chance = random.Random(seed)
+    parts = []
+    for number in range(60):
+        stamp = f"2026-02-19 10:30:{number:02d},123"
+        parts.append(
+            chance.choice(
+                [
+                    f"{stamp} INFO shop.web request {number} done\n",
+                    f"{stamp} ERROR shop.orders order {number} failed\n{TRACEBACK}",
+                    f"{stamp} ERROR shop.orders No space left on device, order {number}\n",
+                    f'{{"level":"ERROR","message":"MemoryError {number}"}}\n',
+                    f"{stamp} WARNING shop.web slow\n  timed out twice\n",
+                ]
+            )
+        )
+    return "".join(parts)
+
+
+@given(st.integers(0, 2**32), st.integers(700, 3000))
+def test_windows_of_any_size_give_the_same_events(seed: int, size: int) -> None:
+    text = _mixed(seed).encode()
+    scan = FileScan(SCANNER, "app.log", Layouts(Times()))
+    found, start = [], 0
+    while start < len(text):
+        piece = text[start : start + size]
+        window = scan.window(piece, len(piece), start, final=start + size >= len(text))
+        assert window.consumed > 0
+        found += window.events
+        start += window.consumed
+    assert found == events(text)
+    assert scan.line == text.count(b"\n") + 1

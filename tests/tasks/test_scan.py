@@ -12,8 +12,8 @@ from logging_core.streams.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
 from tasks import scan as scanning
-from tasks import settings, wiring
-from tasks.file_scan import FileScan
+from tasks import file_reader, settings, wiring
+from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
 from tasks.scan import scan
 from tasks.settings import CacheFolder, RecoverySettings, ScanSettings, ScanSource, Settings
@@ -23,6 +23,12 @@ TIMED_OUT = b"request timed out\n"
 STOPPED = "tocsin:{0}:scan:stopped:here"
 
 Scan = Callable[[], dict[str, int]]
+
+
+@pytest.fixture(autouse=True)
+def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests do not wait until nobody has written for a while; those that are about that say so."""
+    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def scanner_of(
     configured = Settings(scan=ScanSettings(sources=sources), recovery=recovery)
 
     def run() -> dict[str, int]:
-        LogScan(redis, configured, place, FileScan(redis, configured, time.monotonic() + budget)).run(sources)
+        LogScan(redis, configured, place, FileReader(redis, configured, time.monotonic() + budget)).run(sources)
         return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:{0}:scan:events").items()}
 
     return run

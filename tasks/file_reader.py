@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import redis
 
@@ -18,13 +18,16 @@ from recovery.runbook import Runbook, load_runbooks
 from rules.bounds import Bounds
 from rules.copies import text_of
 from rules.file_marks import Fate, fate
+from rules.layouts import Layouts, Times
+from rules.patterns import load_patterns
 from rules.position import Position
 from rules.positions import Positions
 from rules.ranges import Range
 from rules.reading.source import Source
 from rules.reading.window import Window
-from rules.recognition import recognise
-from rules.scan_counters import Tally, load_bounds
+from rules.records import Records
+from rules.scan_counters import ScanCounters, load_bounds
+from rules.scanner import FileScan, Found, Scanner
 from tasks import evaluate, wiring
 from tasks.own_files import OwnFiles
 from tasks.settings import Settings
@@ -34,6 +37,7 @@ EVENTS = shard_key(0, _EVENTS)
 SETTLED = 2.0  #: seconds without a write, after which the last record of a file is taken for complete
 ABANDONED = 60.0  #: seconds without a write, after which a line without an end is, too
 _BOUNDS_FOR = 3600  # seconds
+_LINE_BREAK = ord("\n")
 _PIECE = 1 << 18  # bytes of an archive that are unpacked at once to get where it goes on
 
 
@@ -45,7 +49,7 @@ class LogFile(NamedTuple):
     positions: Positions
 
 
-class FileScan:
+class FileReader:
     """Reads files until a deadline (monotonic seconds)."""
 
     def __init__(self, client: redis.Redis, configured: Settings, deadline: float) -> None:
@@ -64,27 +68,29 @@ class FileScan:
             OSError: it cannot be read, or, as an archive, not to its end.
         """
         now: Position | None = None if position.archived == os.fstat(fd).st_size else position
+        records = _RecordScan(file, fd)
         with text_of(fd, file.path) as source:
             _go_to(source, position.offset)
             window = Window(source.read, position.offset)
             window.skipping = position.cut
             while now and not window.ended and time.monotonic() < self.deadline:
                 window.fill()
-                now = self._take(file, fd, now, window)
+                now = self._take(file, fd, now, window, records)
 
-    def _take(self, file: LogFile, fd: int, position: Position, window: Window) -> Position | None:
+    def _take(
+        self, file: LogFile, fd: int, position: Position, window: Window, records: "_RecordScan"
+    ) -> Position | None:
         """Commit what is complete in a window; the position then, None where another scan has moved it."""
-        tally = self._tally(file)
-        text, final = _complete(window, fd, is_archive=position.is_archive)
-        events, consumed = recognise(text, window.start, final=final)
-        tally.add(events)
-        is_half = final and bool(text) and not text.endswith(b"\n")  # the rest of that line is nothing of its own
-        cut = is_half or (window.skipping and consumed == len(text))
-        window.consume(consumed)
+        length, final = _complete(window, fd, is_archive=position.is_archive)
+        found = records.look_at(window, length, final=final)
+        # What follows a line that has no end, and was taken nevertheless, is nothing of its own.
+        cut = 0 < found.consumed == length and window.text[length - 1] != _LINE_BREAK
+        window.consume(found.consumed)
+        cut = cut or (window.skipping and not len(window.text))
         archived = os.fstat(fd).st_size if window.ended and position.is_archive else 0
         if (window.start, cut) == (position.offset, position.cut) and not archived:
             return position
-        changes = self._changes(tally, file)
+        changes = self._changes(self._counters(file, found), file)
         moved = file.positions.advance(fd, position, window.start, cut=cut, changes=changes, archived=archived)
         evaluate.wake_for(self._redis, changes if moved else ())
         return moved
@@ -95,37 +101,64 @@ class FileScan:
         Raises:
             OSError: it cannot be read.
         """
-        tally = self._tally(file)
+        counters = self._counters(file)
+        records = _RecordScan(file, fd)
         with text_of(fd, file.path) as source:
             _go_to(source, wanted.start)
             rest = _Rest(source, wanted.end - wanted.start)
             window = Window(rest.read, wanted.start)
             while not window.ended:
                 window.fill()
-                events, consumed = recognise(bytes(window.text), window.start, final=window.settled)
-                tally.add(events)
-                window.consume(consumed)
+                found = records.look_at(window, len(window.text), final=window.settled)
+                counters.add(found.events)
+                window.consume(found.consumed)
         if rest.length or not _is_still(fd, position):  # it was cut, or holds something else, since it was handed out
             return False
-        changes = self._changes(tally, file)
+        changes = self._changes(counters, file)
         finished = file.positions.finish(position, wanted.start, changes)
         evaluate.wake_for(self._redis, changes if finished else ())
         return finished
 
-    def _tally(self, file: LogFile) -> Tally:
+    def _counters(self, file: LogFile, found: Found | None = None) -> ScanCounters:
         now = wiring.now()
         bounds = None if self._own.has(file.path) else _bounds(self._sources, int(now // _BOUNDS_FOR))
-        return Tally(file.source, _printable(file.path), bounds, now)
+        counters = ScanCounters(file.source, printable(file.path), bounds, now)
+        counters.add(found.events if found else ())
+        return counters
 
-    def _changes(self, tally: Tally, file: LogFile) -> list[Change]:
+    def _changes(self, counters: ScanCounters, file: LogFile) -> list[Change]:
         """What rides in the step that moves the position: counters, groups, and the steps that the errors ask for."""
-        changes = tally.changes()
-        for error_type, first in tally.first.items():
-            changes.append(Change("add", _EVENTS, error_type, tally.counts[error_type]))
-            cause = Cause(error_type, file.source, _printable(file.path), first.offset)
+        changes = counters.changes()
+        for error_type, first in counters.first.items():
+            changes.append(Change("add", _EVENTS, error_type, counters.counts[error_type]))
+            cause = Cause(error_type, file.source, first.file, first.offset)
             planned = plan(cause, self._runbooks, self._targets)
             changes += due.changes(planned) if planned else []
         return changes
+
+
+class _RecordScan:
+    """Finds the failures of one file, window after window."""
+
+    def __init__(self, file: LogFile, fd: int) -> None:
+        layouts = Layouts(Times(latest=os.fstat(fd).st_mtime))
+        self._scan = FileScan(_scanner(), printable(file.path), layouts, service=file.source)
+        self._layouts = layouts
+        self._records = Records(layouts)
+
+    def look_at(self, window: Window, length: int, *, final: bool) -> Found:
+        """What the first bytes of a window hold; unless they are final, a record that may go on is left."""
+        text = cast("bytearray", window.text.obj)
+        if not length or not (final or self._is_several(text, length)):
+            return Found(0)
+        found = self._scan.window(text, length, window.start, final=final)
+        is_all = found.consumed == length and found.events and found.events[-1].offset == window.start
+        return found if final or not is_all else Found(0)
+
+    def _is_several(self, text: bytearray, length: int) -> bool:
+        """Whether there is more than one record, as far as headers tell."""
+        is_wrapped = self._layouts.unwrap(bytes(text[: text.find(b"\n")])) is not None
+        return self._records.last(text, length, is_wrapped=is_wrapped) > 0
 
 
 class _Rest:
@@ -141,15 +174,15 @@ class _Rest:
         return count
 
 
-def _complete(window: Window, fd: int, *, is_archive: bool) -> tuple[bytes, bool]:
-    """What of a window may be looked at, and whether all of it is complete: the last record, and line, may go on."""
-    text = bytes(window.text)
+def _complete(window: Window, fd: int, *, is_archive: bool) -> tuple[int, bool]:
+    """How much of a window may be looked at, and whether all of that is complete: the last record may go on."""
+    size = len(window.text)
     if not window.ended or is_archive:
-        return text, window.settled
+        return size, window.settled
     idle = time.time() - os.fstat(fd).st_mtime
     if not 0 <= idle < ABANDONED:  # a time that is still to come tells nothing
-        return text, True
-    return text[: text.rfind(b"\n") + 1], idle >= SETTLED
+        return size, True
+    return bytes(window.text).rfind(b"\n") + 1, idle >= SETTLED
 
 
 def _is_still(fd: int, position: Position) -> bool:
@@ -168,7 +201,7 @@ def _go_to(source: Source, offset: int) -> None:
         offset -= count
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """A file's name is any bytes, and JSON is not."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -177,6 +210,11 @@ def _printable(path: str) -> str:
 def _bounds(sources: tuple[str, ...], _period: int) -> Bounds:
     """The bounds in a period of `_BOUNDS_FOR`; loaded anew in the next one, without what was forgotten meanwhile."""
     return load_bounds(wiring.redis_client(), sources)
+
+
+@cache
+def _scanner() -> Scanner:
+    return Scanner(load_patterns())
 
 
 @cache

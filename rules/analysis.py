@@ -1,0 +1,155 @@
+"""The analysis of whole files: big ones in parts, on several cores, put together in the order of their bytes."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import cast
+
+from rules import cores
+from rules.layouts import Layouts, Times
+from rules.reading.opening import open_source
+from rules.reading.source import File, Source
+from rules.reading.window import Window
+from rules.scanner import FileScan, Scanner
+from rules.tally import Tally
+
+PART = 1 << 25  #: bytes of a big file that are scanned at a time by one process
+BOUNDARY_LOOK = 1 << 16  #: bytes in which the beginning of a record is looked for, where a file is cut
+
+Progress = Callable[[int], None]  #: is given the bytes that were read since it was called last
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a file that begins and ends with a record."""
+
+    path: str
+    start: int = 0
+    end: int | None = None  #: None: the end of the file
+
+
+@dataclass(slots=True)
+class Analysis(Tally):
+    """What was found in all files."""
+
+    files: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  #: files that could not be read, or not to their end
+    seconds: float = 0.0
+
+
+def analyze(
+    paths: Sequence[str],
+    scanner: Scanner,
+    *,
+    limit: int | None = None,
+    processes: int | None = None,
+    zone: tzinfo = UTC,
+    progress: Progress = lambda _: None,
+) -> Analysis:
+    """Scan files to their ends.
+
+    Args:
+        paths: of files; `-` is standard input.
+        limit: of the events that are kept; all are counted.
+        processes: how many scan at once; None for one a core, where this process may be forked.
+        zone: of times that do not say theirs.
+        progress: is told what was read, as bytes of the files.
+    """
+    began = time.perf_counter()
+    analysis = Analysis(limit, files=list(paths))
+    parts: list[Part] = []
+    for path in paths:
+        try:
+            parts += _parts(path)
+        except OSError as error:
+            analysis.problems.append(str(error))
+    scan = PartScan(scanner, limit, zone)
+    workers = min(len(parts), processes or cores.usable())
+    run = cores.in_processes(scan, parts, workers, progress) if workers > 1 else _in_turn(scan, parts, progress)
+    of_file, path = Tally(limit), ""
+    for part, (tally, problem) in zip(parts, run, strict=True):
+        if part.path != path:
+            analysis.join(of_file)
+            of_file, path = Tally(limit), part.path
+        of_file.follow(tally)
+        if problem:
+            analysis.problems.append(problem)
+    analysis.join(of_file)
+    analysis.seconds = time.perf_counter() - began
+    return analysis
+
+
+class PartScan:
+    """Scans parts, one after the other."""
+
+    def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo) -> None:
+        self._scanner = scanner
+        self._limit = limit
+        self._zone = zone
+
+    def __call__(self, part: Part, progress: Progress) -> tuple[Tally, str]:
+        """What is in a part, and why it could not be read to its end, if that is so."""
+        tally = Tally(self._limit)
+        try:
+            with open_source(part.path) as source:
+                self._scan(source, part, tally, progress)
+        except OSError as error:
+            return tally, str(error)
+        return tally, ""
+
+    def _scan(self, source: Source, part: Part, tally: Tally, progress: Progress) -> None:
+        if part.start:
+            source.seek(part.start)
+        scan = FileScan(self._scanner, part.path, Layouts(Times(self._zone, source.modified)))
+        window = Window(_until(source, part.end), part.start)
+        read = source.position
+        while not window.ended:
+            window.fill()
+            text = window.text
+            found = scan.window(cast("bytearray", text.obj), len(text), window.start, final=window.settled)
+            tally.add(found.events, found.unknown)
+            tally.bytes += found.consumed
+            tally.lines = scan.line - 1
+            window.consume(found.consumed)
+            progress(source.position - read)
+            read = source.position
+
+
+def _in_turn(scan: PartScan, parts: Sequence[Part], progress: Progress) -> Iterator[tuple[Tally, str]]:
+    for part in parts:
+        yield scan(part, progress)
+
+
+def _parts(path: str) -> list[Part]:
+    """A file in parts that can be scanned at once; what is packed, or comes by a pipe, is one."""
+    with open_source(path) as source:
+        if not isinstance(source, File) or source.size < 2 * PART:
+            return [Part(path)]
+        cuts = [_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART)]
+        starts = [0, *cuts]
+        return [Part(path, start, end) for start, end in zip(starts, [*cuts, None], strict=True) if start != end]
+
+
+def _boundary(source: File, offset: int) -> int:
+    """Where the first record behind an offset begins; where none is seen, the first line."""
+    text = os.pread(source.descriptor, BOUNDARY_LOOK, offset)
+    layouts = Layouts(Times())
+    line = first = text.find(b"\n") + 1
+    if not first:
+        return offset
+    while (end := text.find(b"\n", line)) >= 0:
+        content = text[line:end]
+        inside = layouts.unwrap(content)
+        if layouts.begins(inside.content if inside else content):
+            return offset + line
+        line = end + 1
+    return offset + first
+
+
+def _until(source: Source, end: int | None) -> Callable[[memoryview], int]:
+    """Reads a source no further than an offset."""
+    if end is None:
+        return source.read
+    return lambda memory: source.read(memory[: max(0, end - source.position)])

@@ -1,0 +1,56 @@
+"""Error types compiled into one database that finds all their patterns in one pass."""
+
+from collections.abc import Iterable
+from typing import cast
+
+import hyperscan
+
+from rules.patterns import ErrorType
+from rules.tracebacks import MARK
+
+FLAGS = hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE
+
+Match = tuple[int, int]  #: where it starts, and the number of its pattern
+
+
+class CompiledTypes:
+    """Patterns are numbered so that of several the smallest number is the one that counts.
+
+    First those of the types, the highest priority first; then the mark of a traceback (`mark`); then the exclusions.
+    """
+
+    def __init__(self, types: Iterable[ErrorType]) -> None:
+        self.types = sorted(types, key=lambda each: (-each.priority, each.type))
+        self._type_of = [each for each in self.types for _ in each.patterns]
+        self.mark = len(self._type_of)
+        self._excluded = [each for each in self.types for _ in each.exclusions]
+        expressions = [
+            *(pattern.encode() for each in self.types for pattern in each.patterns),
+            MARK,
+            *(pattern.encode() for each in self.types for pattern in each.exclusions),
+        ]
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        count = len(expressions)
+        self._database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=[FLAGS] * count)
+
+    def matches(self, text: bytes | bytearray | memoryview) -> list[Match]:
+        """All matches, in the order of their starts; Hyperscan reports them in the order of their ends."""
+        found: list[Match] = []
+        append = found.append
+
+        def report(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
+            append((start, number))
+
+        self._database.scan(cast("bytes", text), match_event_handler=report)
+        found.sort()
+        return found
+
+    def type_of(self, number: int) -> ErrorType:
+        """The type that a pattern is of."""
+        return self._type_of[number]
+
+    def not_excluded(self, numbers: Iterable[int]) -> list[int]:
+        """Of what matched in one line, the patterns of the types that no exclusion takes out."""
+        numbers = list(numbers)
+        out = {self._excluded[number - self.mark - 1].type for number in numbers if number > self.mark}
+        return [number for number in numbers if number < self.mark and self._type_of[number].type not in out]
