@@ -44,10 +44,10 @@ def fate(fd: int, head: bytes, tail: bytes, offset: int, end: int) -> Fate:
 
 
 def is_prefix(fd: int, longer: int) -> bool:
-    """Whether one file holds what the other begins with, as far as their marks tell, and is long enough to be sure."""
+    """Whether one file holds what the other begins with, as far as their marks tell."""
     size = os.fstat(fd).st_size
     return (
-        MARK <= size <= os.fstat(longer).st_size
-        and head_of(fd) == head_of(longer)
+        0 < size <= os.fstat(longer).st_size
+        and head_of(fd) == os.pread(longer, min(MARK, size), 0)
         and tail_at(fd, size) == tail_at(longer, size)
     )

@@ -152,27 +152,25 @@ class Positions:
     def _is_a_copy(self, fd: int, path: str) -> bool:
         """Whether an unknown file is a copy of one that still holds the same.
 
-        Where it is one of a file that was emptied, or an archive of one that was read, it is known by that one's
-        position from now on.
+        Where it is one of a file that was emptied, or an archive of one that is gone, it has that one's position then.
         """
         for original in originals(path):
             with suppress(OSError), opened(original) as other:
                 self.resume(other, original)
                 if file_marks.is_prefix(fd, other):
                     return True
-        if format_of(head_of(fd)):
-            self._adopt(fd, path)
-        return False
+        return format_of(head_of(fd)) is not None and self._is_archive_of_living(fd, path)
 
-    def _adopt(self, fd: int, path: str) -> None:
-        """Give an archive the position of the file that it was made of, if that one was read."""
+    def _is_archive_of_living(self, fd: int, path: str) -> bool:
         copy = Sibling(path, identity(os.fstat(fd)), 0, is_numbered=True)
         if self._known(Position(path, copy.identity)):
-            return
+            return False
         with suppress(OSError):  # a damaged archive: whoever reads it will say so
-            known = copies.made_of(fd, self._beside(path))
-            if known:
+            if known := copies.made_of(fd, self._beside(path)):
+                if known.identity in {each.identity for each in siblings([path])}:
+                    return True
                 self._hand_over(known, copy, fd)
+        return False
 
     def _beside(self, path: str) -> list[Position]:
         """The positions of the plain files in the folder of `path`, those that are gone among them."""

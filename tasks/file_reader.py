@@ -3,9 +3,12 @@
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from functools import cache, lru_cache
+from math import inf
 from pathlib import Path
 from typing import NamedTuple, cast
+from zoneinfo import ZoneInfo
 
 import redis
 
@@ -25,9 +28,10 @@ from rules.positions import Positions
 from rules.ranges import Range
 from rules.reading.source import Source
 from rules.reading.window import Window
-from rules.records import Records
+from rules.records import LOOK, Records, is_alone
 from rules.scan_counters import ScanCounters, load_bounds
 from rules.scanner import FileScan, Found, Scanner
+from rules.tracebacks import line_end
 from tasks import evaluate, wiring
 from tasks.own_files import OwnFiles
 from tasks.settings import Settings
@@ -57,7 +61,7 @@ class FileReader:
         self.deadline = deadline
         self._redis = client
         self._own = OwnFiles(configured.log_dir)
-        self._sources = tuple(source.name for source in configured.scan.sources)
+        self._zones = {source.name: ZoneInfo(source.timezone) for source in configured.scan.sources}
         self._runbooks = _runbooks(tuple(recovery.runbooks))
         self._targets = {CleanCache.name: [folder.name for folder in recovery.cache_folders]}
 
@@ -67,14 +71,19 @@ class FileReader:
         Raises:
             OSError: it cannot be read, or, as an archive, not to its end.
         """
-        now: Position | None = None if position.archived == os.fstat(fd).st_size else position
-        records = _RecordScan(file, fd)
+        now: Position | None = position
+        records = _RecordScan(file, fd, self._zones.get(file.source, UTC))
         with text_of(fd, file.path) as source:
             _go_to(source, position.offset)
             window = Window(source.read, position.offset)
             window.skipping = position.cut
             while now and not window.ended and time.monotonic() < self.deadline:
-                window.fill()
+                try:
+                    window.fill()
+                except OSError:
+                    if now.is_archive:  # damaged: what could be unpacked was read, until somebody writes to it
+                        file.positions.advance(fd, now, now.offset, archived=os.fstat(fd).st_size)
+                    raise
                 now = self._take(file, fd, now, window, records)
 
     def _take(
@@ -102,7 +111,7 @@ class FileReader:
             OSError: it cannot be read.
         """
         counters = self._counters(file)
-        records = _RecordScan(file, fd)
+        records = _RecordScan(file, fd, self._zones.get(file.source, UTC))
         with text_of(fd, file.path) as source:
             _go_to(source, wanted.start)
             rest = _Rest(source, wanted.end - wanted.start)
@@ -121,7 +130,7 @@ class FileReader:
 
     def _counters(self, file: LogFile, found: Found | None = None) -> ScanCounters:
         now = wiring.now()
-        bounds = None if self._own.has(file.path) else _bounds(self._sources, int(now // _BOUNDS_FOR))
+        bounds = None if self._own.has(file.path) else _bounds(tuple(self._zones), int(now // _BOUNDS_FOR))
         counters = ScanCounters(file.source, printable(file.path), bounds, now)
         counters.add(found.events if found else ())
         return counters
@@ -140,8 +149,8 @@ class FileReader:
 class _RecordScan:
     """Finds the failures of one file, window after window."""
 
-    def __init__(self, file: LogFile, fd: int) -> None:
-        layouts = Layouts(Times(latest=os.fstat(fd).st_mtime))
+    def __init__(self, file: LogFile, fd: int, zone: tzinfo) -> None:
+        layouts = Layouts(Times(zone, os.fstat(fd).st_mtime))
         self._scan = FileScan(_scanner(), printable(file.path), layouts, service=file.source)
         self._layouts = layouts
         self._records = Records(layouts)
@@ -149,15 +158,25 @@ class _RecordScan:
     def look_at(self, window: Window, length: int, *, final: bool) -> Found:
         """What the first bytes of a window hold; unless they are final, a record that may go on is left."""
         text = cast("bytearray", window.text.obj)
+        final = final or self._is_alone(text, length)
         if not length or not (final or self._is_several(text, length)):
             return Found(0)
         found = self._scan.window(text, length, window.start, final=final)
         is_all = found.consumed == length and found.events and found.events[-1].offset == window.start
         return found if final or not is_all else Found(0)
 
+    def _is_alone(self, text: bytearray, length: int) -> bool:
+        """Whether the last line is a whole record, whatever follows: JSON that no container runtime has written."""
+        start = text.rfind(b"\n", 0, max(0, length - 1)) + 1
+        line = bytes(text[start : min(length, start + LOOK)])
+        if not line.endswith(b"\n") or self._layouts.unwrap(line):
+            return False
+        header = self._layouts.header(line)
+        return header is not None and is_alone(header)
+
     def _is_several(self, text: bytearray, length: int) -> bool:
         """Whether there is more than one record, as far as headers tell."""
-        is_wrapped = self._layouts.unwrap(bytes(text[: text.find(b"\n")])) is not None
+        is_wrapped = self._layouts.unwrap(bytes(text[: line_end(text, 0, min(length, LOOK))])) is not None
         return self._records.last(text, length, is_wrapped=is_wrapped) > 0
 
 
@@ -179,10 +198,16 @@ def _complete(window: Window, fd: int, *, is_archive: bool) -> tuple[int, bool]:
     size = len(window.text)
     if not window.ended or is_archive:
         return size, window.settled
-    idle = time.time() - os.fstat(fd).st_mtime
-    if not 0 <= idle < ABANDONED:  # a time that is still to come tells nothing
+    seconds = idle(fd)
+    if seconds >= ABANDONED:
         return size, True
-    return bytes(window.text).rfind(b"\n") + 1, idle >= SETTLED
+    return bytes(window.text).rfind(b"\n") + 1, seconds >= SETTLED
+
+
+def idle(fd: int) -> float:
+    """Seconds since a file was written to; a time that is still to come tells nothing, so it counts as long ago."""
+    seconds = time.time() - os.fstat(fd).st_mtime
+    return seconds if seconds >= -1 else inf
 
 
 def _is_still(fd: int, position: Position) -> bool:

@@ -20,16 +20,15 @@ from typing import NamedTuple, cast
 
 import redis
 
-from rules.layouts import Layouts, Times
 from rules.position import Position, opened
 from rules.positions import Positions
 from rules.ranges import HUGE, cut
 from rules.siblings import Sibling, linked, siblings
-from tasks.file_reader import FileReader, LogFile
+from tasks.file_reader import SETTLED, FileReader, LogFile, idle
 from tasks.own_files import OwnFiles
 from tasks.settings import ScanSource, Settings
 
-LARGE = 16 << 20  #: bytes of an archive that is unpacked by a task of its own
+LARGE = 16 << 20  #: bytes of an archive that is unpacked by a task of its own, as is one that unpacks to `HUGE`
 LEASE = 60.0  #: seconds in which a range that was handed out should be read; then it is handed out again
 ARCHIVE_LEASE = 330.0  #: seconds in which an archive should be
 
@@ -96,10 +95,18 @@ class LogScan:
             return []
         size = os.fstat(fd).st_size
         if not (position.ranges or position.is_archive or position.cut) and size - position.offset >= HUGE:
-            position = file.positions.split(fd, position, cut(fd, position.offset, _begins)) or position
+            position = file.positions.split(fd, position, cut(fd, position.offset)) or position
         if position.ranges:
             return self._hand_out(file, position, [each.start for each in position.ranges], LEASE)
-        if position.is_archive and size != position.archived and (size >= LARGE or position.offset):
+        if position.is_archive:
+            return self._scan_archive(file, fd, position, size)
+        self._reader.read(file, fd, position)
+        return []
+
+    def _scan_archive(self, file: LogFile, fd: int, position: Position, size: int) -> list[Part]:
+        if position.archived == size or idle(fd) < SETTLED:  # it is still being written
+            return []
+        if size >= LARGE or position.offset >= HUGE:
             return self._hand_out(file, position, [0], ARCHIVE_LEASE)
         self._reader.read(file, fd, position)
         return []
@@ -131,12 +138,9 @@ def _named(patterns: Iterable[str]) -> tuple[set[str], list[Sibling]]:
     paths = {path for pattern in patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
     links = {path for path in paths if os.path.islink(path)}  # noqa: PTH114
     named = (paths - links) | {os.path.realpath(path) for path in links}
-    return named, [each for each in chain(siblings(named), linked(links)) if each.path not in named]
+    plain = {pattern for pattern in patterns if not glob.has_magic(pattern)}  # of which there may be none at the moment
+    return named, [each for each in chain(siblings(named | plain), linked(links)) if each.path not in named]
 
 
 def _turn(file: LogFile) -> bytes:
     return os.fsencode(f"{file.source}\0{file.path}")
-
-
-def _begins(line: bytes) -> bool:
-    return Layouts(Times()).begins(line)

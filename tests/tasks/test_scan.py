@@ -11,8 +11,8 @@ from redis import Redis
 from logging_core.streams.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
-from tasks import scan as scanning
 from tasks import file_reader, settings, wiring
+from tasks import scan as scanning
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
 from tasks.scan import scan
