@@ -19,7 +19,7 @@ class Range(NamedTuple):
     end: int
 
 
-def cut(fd: int, start: int, *, length: int = RANGE, most: int = MOST) -> list[Range]:
+def cut(fd: int, start: int, length: int, most: int = MOST) -> list[Range]:
     """Ranges that follow each other from `start` on; what is left behind them is shorter than two.
 
     Args:

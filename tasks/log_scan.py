@@ -22,7 +22,7 @@ import redis
 
 from rules.position import Position, opened
 from rules.positions import Positions
-from rules.ranges import HUGE, cut
+from rules.ranges import HUGE, RANGE, cut
 from rules.siblings import Sibling, linked, siblings
 from tasks.file_reader import SETTLED, FileReader, LogFile, idle
 from tasks.own_files import OwnFiles
@@ -95,7 +95,7 @@ class LogScan:
             return []
         size = os.fstat(fd).st_size
         if not (position.ranges or position.is_archive or position.cut) and size - position.offset >= HUGE:
-            position = file.positions.split(fd, position, cut(fd, position.offset)) or position
+            position = file.positions.split(fd, position, cut(fd, position.offset, RANGE)) or position
         if position.ranges:
             return self._hand_out(file, position, [each.start for each in position.ranges], LEASE)
         if position.is_archive:
