@@ -70,13 +70,13 @@ _STRUCTLOG = re.compile(r"\s+\[([A-Za-z_][\w.]*)\](?=\s\S+=|\s*$)")
 _PLACE = re.compile(rb".*:(\w[\w$]*)@\d+\]\s*")
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger(name: bytes) -> str:
     """A name as a logger's, or "" if that is something else."""
     return "" if _NO_LOGGER.fullmatch(name) or _THREAD.fullmatch(name) else name.decode("ascii", "replace")
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger_in_brackets(brackets: bytes) -> str:
     """The last name in brackets that may be a logger's, or the last dotted one."""
     if place := _PLACE.match(brackets):  # ZooKeeper: [thread:class@line]
@@ -85,7 +85,7 @@ def _logger_in_brackets(brackets: bytes) -> str:
     return _chosen([found for name in inside if _NAME.fullmatch(name) and (found := _logger(name))])
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger_before(before: bytes) -> str | None:
     """The logger in what stands between the time and the level; None if that is prose, and the level a word of it."""
     names: list[str] = []
@@ -106,7 +106,7 @@ def _chosen(names: list[str]) -> str:
 
 def usual(line: bytes, end: int, second: bytes, times: Times) -> Header | None:
     """The header of a line in one of the usual shapes, quickly; `second` ends at `end`."""
-    found = _USUAL.match(line, end)
+    found = _USUAL.match(line, end, LIMIT)
     if found is None:
         return None
     fraction, word, name, framed, framed_word, barred_word, barred = found.groups()
@@ -122,7 +122,7 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     quick = usual(line, end, second, times)
     if quick is not None:
         return quick
-    if line.startswith(b"[") and (served := _SERVED.match(line, end)):
+    if line.startswith(b"[") and (served := _SERVED.match(line, end, LIMIT)):
         fraction, zone, word = served.groups()
         message = shown(line, served.end())
         return new_header((times.iso(second, fraction, zone), SPELLINGS[word], "", message, "", "text"))
