@@ -47,7 +47,7 @@ _TAIL = re.compile(
     rb"|((?:(?:%(brackets)b:?[\s|]*+|[^\s\[|]\S{0,120}+[\s|]++)){0,5}?)"
     rb"(?:\[\s*+(?:[a-z]\w*:)?(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
 )
-#: Behind the level: (1) brackets, then (2) or (3) or (4) a logger.
+#: Behind the level: (1) brackets, then (2) to (5), one of them, a logger.
 _AFTER = re.compile(
     rb"[\])>]*+(?:/[^\]\s]{1,80}+\])?+[\s|:]*+(?:-\s++)?+"
     rb"(?:\d++#\d++:\s(?:\*\d++\s)?+)?+"  # nginx: process, thread, connection
@@ -55,7 +55,8 @@ _AFTER = re.compile(
     rb"((?:%(brackets)b\s*+)*+)(?:[-:]\s++)?+"
     rb"(?:([A-Za-z_][\w.$]*+):[\w<>.]++:\d++\s(?:-\s)?+"  # loguru: module, function, line
     rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|:(?=[^\s\d/])|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
-    rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s))?+" % _PARTS
+    rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s)"
+    rb"|in ([A-Za-z_]\w*+):\s)?+" % _PARTS  # Flask: module
 )
 _TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[]\S*+)")
 _BRACKETED = re.compile(rb"\[\s*+([^\[\]]*+)\]")
@@ -146,12 +147,12 @@ def after_level(line: bytes, end: int, before: str = "") -> tuple[str, str]:
     after = _AFTER.match(line, end, LIMIT)
     if after is None:
         return before, shown(line, end)
-    brackets, place, dotted, framed = after.groups()
-    found = _logger(place or dotted or framed or b"")
+    brackets, place, dotted, framed, module = after.groups()
+    found = _logger(place or dotted or framed or module or b"")
     if found and (not before or (dotted and "." not in before)):
         return found, shown(line, after.end())
     named = "" if before else _logger_in_brackets(brackets)
-    first = (2, 3, 4) if named or not brackets else (1,)
+    first = (2, 3, 4, 5) if named or not brackets else (1,)
     return before or named, shown(line, next((after.start(part) for part in first if after[part]), after.end()))
 
 
@@ -181,10 +182,10 @@ def _read_epoch(match: re.Match[bytes], times: Times) -> Header:
 
 
 LAYOUTS: Final = (
+    Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"0123456789[", _UNDATED, _read),
     Layout(b"[", _RICH, _read_rich),
     Layout(b"0123456789", _EPOCH, _read_epoch),
-    Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"[", re.compile(rb"\[(%b|%b)" % (_DIGITS, _LETTERS)), _read),
     Layout(b"ADFJMNOSTW", re.compile(rb"(%b)" % _LETTERS), _read),
 )
