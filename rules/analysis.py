@@ -9,7 +9,7 @@ from typing import cast
 
 from rules import cores
 from rules.layouts import Layouts, Times
-from rules.reading.opening import open_source
+from rules.reading.opening import is_pipe, open_source
 from rules.reading.source import File, Source
 from rules.reading.window import Window
 from rules.scanner import FileScan, Scanner
@@ -88,19 +88,21 @@ class PartScan:
 
     def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo, *, mmap: bool = False) -> None:
         self._scanner = scanner
-        self._limit = limit
+        self._left = limit  # parts are taken in their order: when so many were found, none behind them is kept
         self._zone = zone
         self._mmap = mmap
 
     def __call__(self, part: Part, progress: Progress) -> tuple[Tally, str]:
         """What is in a part, and why it could not be read to its end, if that is so."""
-        tally = Tally(self._limit)
+        tally, problem = Tally(self._left), ""
         try:
             with open_source(part.path, mmap=self._mmap) as source:
                 self._scan(source, part, tally, progress)
         except OSError as error:
-            return tally, str(error)
-        return tally, ""
+            problem = str(error)
+        if self._left is not None:
+            self._left -= len(tally.events)
+        return tally, problem
 
     def _scan(self, source: Source, part: Part, tally: Tally, progress: Progress) -> None:
         if part.start:
@@ -127,21 +129,23 @@ def _in_turn(scan: PartScan, parts: Sequence[Part], progress: Progress) -> Itera
 
 def _parts(path: str) -> list[Part]:
     """A file in parts that can be scanned at once; what is packed, or comes by a pipe, is one."""
+    if is_pipe(path):
+        return [Part(path)]
     with open_source(path) as source:
         if not isinstance(source, File) or source.size < 2 * PART:
             return [Part(path)]
-        cuts = [_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART)]
-        starts = [0, *cuts]
-        return [Part(path, start, end) for start, end in zip(starts, [*cuts, None], strict=True) if start != end]
+        found = (_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART))
+        cuts = [cut for cut in found if cut]
+        return [Part(path, start, end) for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
 
 
-def _boundary(source: File, offset: int) -> int:
-    """Where the first record behind an offset begins; where none is seen, the first line."""
+def _boundary(source: File, offset: int) -> int | None:
+    """Where the first record behind an offset begins; where none is seen, the first line; None in a long line."""
     text = os.pread(source.descriptor, BOUNDARY_LOOK, offset)
     layouts = Layouts(Times())
     line = first = text.find(b"\n") + 1
     if not first:
-        return offset
+        return None
     while (end := text.find(b"\n", line)) >= 0:
         content = text[line:end]
         inside = layouts.unwrap(content)

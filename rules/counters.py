@@ -16,7 +16,6 @@ from rules.series import counted_at, growth, series_text
 RECORDS = "log_records_total"
 ERRORS = "log_errors_total"
 QUIET_ERRORS = "log_quiet_errors_total"  #: of records that say `alert: false`: no rule on errors shall see them
-SCANNED = "scan_errors_total"
 
 LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})  #: any other counts as `other`
 ERROR_LEVELS = frozenset({"ERROR", "CRITICAL"})
@@ -54,11 +53,6 @@ def count_reported(error: Record, bounds: Bounds, now: float) -> list[Change]:
     """The changes that count an error of which there is no log record, now."""
     increments: Counter[tuple[str, int]] = Counter()
     return _count_errors([(error, NOWHERE, now)], bounds, increments) + growth(increments)
-
-
-def count_scanned(source: str, error_type: str, count: int, now: float) -> list[Change]:
-    """The changes that count what a scan found just now."""
-    return growth({(series_text(SCANNED, {"source": source, "error_type": error_type}), int(now)): count})
 
 
 def _records_series(bounds: Bounds, service: str, logger: str, level: str) -> str:

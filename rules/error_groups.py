@@ -94,6 +94,16 @@ def prune(redis: "Redis", now: float) -> int:
     return sum(forget(redis, [shard_key(shard, GROUPS)], now - EXPIRY) for shard in shards(redis))
 
 
+def services(redis: "Redis") -> dict[str, str]:
+    """Of all groups that scans count, which are in shard 0: id -> service."""
+    ids = cast("list[bytes]", redis.hkeys(shard_key(0, GROUPS)))
+    pipeline = redis.pipeline(transaction=False)
+    for each in ids:
+        pipeline.hget(shard_key(0, GROUP + each.decode()), "service")
+    found = cast("list[bytes | None]", pipeline.execute())
+    return {each.decode(): service.decode() for each, service in zip(ids, found, strict=True) if service}
+
+
 class ErrorGroups:
     """Reads the groups."""
 

@@ -8,14 +8,12 @@ import logging
 import sys
 import time
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import redis.exceptions
 from celery.signals import celeryd_after_setup
 
-from logging_core.storage.journal import evict, exclusive, journaled, place
+from logging_core.storage.journal import evict, exclusive, journaled
 from logging_core.streams.shard import LeaseLostError, Shard
 from logging_core.streams.stream import open_shards, shards
 from tasks import settings, stalls, takeover, wiring
@@ -32,7 +30,7 @@ def guard() -> None:
     configured, client = settings.load(), wiring.redis_client()
     try:
         open_shards(client, configured.ingest.shards, journaled(configured.log_dir))
-        _call_writers(client, _here(configured.log_dir), configured)
+        _call_writers(client, wiring.place_of(configured.log_dir), configured)
     except (redis.exceptions.RedisError, OSError) as error:
         _logger.warning("waiting: %s", error)
 
@@ -63,7 +61,7 @@ def _call_writers(client: redis.Redis, here: str, configured: settings.Settings)
 def ingest(number: int = 0) -> None:
     """Write a shard for one budget, then leave a successor in the queue. Does nothing where another one writes."""
     configured = settings.load()
-    here = _here(configured.log_dir)
+    here = wiring.place_of(configured.log_dir)
     shard = Shard(wiring.redis_client(), number, here)
     while _lead(shard, configured):
         with suppress(redis.exceptions.RedisError):
@@ -76,12 +74,6 @@ def ingest(number: int = 0) -> None:
 def _is_done(shard: Shard, configured: settings.Settings) -> bool:
     """Whether it is one of those that are only emptied, and is empty: a process is not to be kept for it."""
     return shard.number >= configured.ingest.shards and shard.is_empty()
-
-
-@cache
-def _here(log_dir: Path) -> str:
-    """The place that this worker serves, though somebody may remove the folder meanwhile."""
-    return place(log_dir)
 
 
 def queue_of(place: str) -> str:
@@ -105,7 +97,7 @@ def _serve_place(instance: Any, **_: object) -> None:
     queues = instance.app.amqp.queues
     if "ingest" in queues.consume_from:
         try:
-            queues.select_add(queue_of(_here(settings.load().log_dir)))
+            queues.select_add(queue_of(wiring.place_of(settings.load().log_dir)))
         except OSError as error:
             sys.exit(f"LOG_DIR cannot be written to: {error}")
 

@@ -47,7 +47,7 @@ def entries(configured: Settings) -> dict[str, dict[str, Any]]:
         "ingest": _every(1, "tasks.ingest.guard", "ingest"),
         "sweep": _every(1, "tasks.dispatch.sweep", "notify"),
         "evaluate": _every(configured.rules.interval, "tasks.evaluate.evaluate", "evaluate"),
-        "scan": _every(configured.scan.interval, "tasks.scan.scan", "scan"),
+        "scan": _every(configured.scan.interval, "tasks.scan.call", "scan"),
         "adopt": _every(5, "tasks.maintenance.adopt", "maintain"),
         "maintain": _every(60, "tasks.maintenance.maintain", "maintain"),
         "compress": _every(60, "tasks.maintenance.compress", "maintain"),

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kombu.transport import TRANSPORT_ALIASES
 from pydantic import (
@@ -157,6 +158,16 @@ class ScanSource(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     paths: list[str]  #: globs; `**` goes into folders
+    timezone: str = "UTC"  #: of times in them that name none, as `Europe/Berlin`
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"no time zone is called {name!r}") from None
+        return name
 
 
 def _of_different_names(named: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,12 +1,14 @@
 """The parts that tasks share, built once in each process from the settings."""
 
 from functools import cache
+from pathlib import Path
 
 import redis
 
 from alerts import config
 from alerts import receivers as receivers_of
 from alerts.receivers.base import Receiver
+from logging_core.storage import journal
 from logging_core.streams import connection
 from tasks import settings
 
@@ -27,6 +29,16 @@ def thread_client() -> redis.Redis:
 
 def _client(connect_timeout: float, timeout: float) -> redis.Redis:
     return connection.connect(settings.load().redis_url, connect_timeout=connect_timeout, timeout=timeout)
+
+
+@cache
+def place_of(log_dir: Path) -> str:
+    """The place that this worker serves, though somebody may remove the folder meanwhile.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    return journal.place(log_dir)
 
 
 def receivers(configured: settings.Settings) -> tuple[Receiver, ...]:

@@ -1,7 +1,7 @@
 """All layouts, as one: which a line is in, and what it says."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
@@ -18,6 +18,7 @@ _ALL: tuple[Layout, ...] = (
 )  # fmt: skip
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
+_MARK = _BOM[:1]
 #: Layouts whose message may be a line of any other layout.
 _CARRIERS = frozenset({"syslog"})
 
@@ -27,9 +28,6 @@ class _Beginnings:
 
     def __init__(self, layouts: Sequence[Layout]) -> None:
         self.match = re.compile(b"|".join(b"(%b)" % layout.start.pattern for layout in layouts)).match
-        # Which one it is does not matter here: times are what most lines begin with.
-        usual_first = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
-        self.matches = re.compile(b"|".join(layout.start.pattern for layout in usual_first)).match
         groups = accumulate((layout.start.groups + 1 for layout in layouts), initial=1)
         # The group that is closed last is the one around a whole layout.
         self.by_group = dict(zip(groups, layouts, strict=False))
@@ -38,6 +36,15 @@ class _Beginnings:
 _BY_FIRST = {
     first: _Beginnings([layout for layout in _ALL if first in layout.first]) for each in _ALL for first in each.first
 }
+
+
+def _any_of(layouts: Iterable[Layout]) -> Callable[[bytes], object]:
+    # Which one it is does not matter here: times are what most lines begin with.
+    ordered = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
+    return re.compile(b"|".join(layout.start.pattern for layout in ordered)).match
+
+
+_MATCHES = {first: _any_of(beginnings.by_group.values()) for first, beginnings in _BY_FIRST.items()}
 
 
 def bare(line: bytes) -> bytes:
@@ -53,26 +60,20 @@ class Layouts:
 
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
-        if b"\x1b" in line or line[:1] == b"\xef":
-            line = bare(line)
-        second = line[:19]
-        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
-            return quick
-        layout = self._layout(line)
-        if layout is None:
-            return None
-        found = layout.start.match(line, 0, LIMIT)
-        header = layout.read(found, self._times) if found else None
+        header = self._header(line)
         return self._with_content(header) if header and header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
-        if b"\x1b" in line or line[:1] == b"\xef":
+        if b"\x1b" in line or line[:1] == _MARK:
             line = bare(line)
-        beginnings = _BY_FIRST.get(line[0]) if line else None
-        if beginnings is None or beginnings.matches(line, 0, LIMIT) is None:
+        if not line:
             return False
-        return line.find(b":  ", 0, LIMIT) < 0 or not continues_postgres(line)
+        first = line[0]
+        match = _MATCHES.get(first)
+        return (
+            match is not None and match(line) is not None and not (first in b"0123456789" and continues_postgres(line))
+        )
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
@@ -82,16 +83,23 @@ class Layouts:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
         return peel(line, self._times)
 
-    def _layout(self, line: bytes) -> Layout | None:
+    def _header(self, line: bytes) -> Header | None:
+        if b"\x1b" in line or line[:1] == _MARK:
+            line = bare(line)
+        second = line[:19]
+        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
+            return quick
         beginnings = _BY_FIRST.get(line[0]) if line else None
-        found = beginnings.match(line, 0, LIMIT) if beginnings else None
-        if found is None or (line.find(b":  ", 0, LIMIT) > 0 and continues_postgres(line)):
+        found = beginnings.match(line) if beginnings else None
+        if beginnings is None or found is None or continues_postgres(line):
             return None
-        return beginnings.by_group[found.lastindex]
+        layout = beginnings.by_group[found.lastindex or 0]
+        start = layout.start.match(line)
+        return layout.read(start, self._times) if start else None
 
     def _with_content(self, outer: Header) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
-        inner = self.header(outer.message.encode())
+        inner = self._header(outer.message.encode())
         if inner is None:
             return outer
         return Header(

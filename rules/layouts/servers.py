@@ -33,7 +33,7 @@ _FAILED = re.compile(rb"Internal|Not Implemented|Bad Gateway|Service|Gateway")
 
 def continues_postgres(line: bytes) -> bool:
     """Whether a line is one of those with which PostgreSQL explains the one before, under a time of their own."""
-    if not line[:1].isdigit():
+    if line.find(b":  ", 0, 400) < 0 or not line[:1].isdigit():
         return False
     more = _MORE.search(line, 0, 400)
     return more is not None and _LEVEL.search(line, 0, more.start() + 1) is None

@@ -24,7 +24,7 @@ def open_source(path: str | os.PathLike[str], *, mmap: bool = False, trusted: in
         SourceError: it is not there, not ours to read, no regular file, or packed by what is not installed.
     """
     name = os.fspath(path)
-    found = _pipe(name) if name == STANDARD_INPUT or name.startswith(_DESCRIPTORS) else open_file(name)
+    found = _pipe(name) if is_pipe(name) else open_file(name)
     with ExitStack() as unless_opened:
         unless_opened.callback(found.close)
         head = found.head(HEAD)
@@ -33,6 +33,11 @@ def open_source(path: str | os.PathLike[str], *, mmap: bool = False, trusted: in
             source = MappedFile(name, found.descriptor)
         unless_opened.pop_all()
     return source
+
+
+def is_pipe(name: str) -> bool:
+    """Whether a path stands for what this process was given open, which is read as it comes, and once."""
+    return name == STANDARD_INPUT or name.startswith(_DESCRIPTORS)
 
 
 def _unpacked(found: Source, head: bytes, trusted: int) -> Source:

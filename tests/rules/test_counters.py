@@ -6,7 +6,7 @@ from redis import Redis
 
 from logging_core.streams.stream import Change, shard_key
 from rules.bounds import LIMITS, MAX_SERVICES, Bounds
-from rules.counters import Place, count_records, count_scanned
+from rules.counters import Place, count_records
 from rules.error_groups import NOWHERE, ErrorGroups
 from rules.fingerprint import fingerprint, overflow
 from rules.record import ErrorInfo, Record
@@ -147,9 +147,3 @@ def test_what_is_forgotten_makes_room_for_new_groups(redis: Redis, commit: Commi
 
 def test_a_large_batch_gives_few_changes() -> None:
     assert len(count([record(f"user {n}") for n in range(10_000)])) == 5
-
-
-def test_what_a_scan_found_is_counted_now(redis: Redis, commit: Commit) -> None:
-    commit(count_scanned("nginx", "Timeout", 3, NOW))
-    assert totals(redis) == {'scan_errors_total{error_type="Timeout",source="nginx"}': 3}
-    assert redis.hkeys(shard_key(0, CHANGED)) == [b"1800000000"]

@@ -11,15 +11,24 @@ from redis import Redis
 from logging_core.streams.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
+from tasks import file_reader, settings, wiring
 from tasks import scan as scanning
-from tasks import settings, wiring
-from tasks.scan import LogScan, scan
+from tasks.file_reader import FileReader
+from tasks.log_scan import LogScan
+from tasks.scan import scan
 from tasks.settings import CacheFolder, RecoverySettings, ScanSettings, ScanSource, Settings
 
 DISK_FULL = b"OSError: [Errno 28] No space left on device\n"
 TIMED_OUT = b"request timed out\n"
+STOPPED = "tocsin:{0}:scan:stopped:here"
 
 Scan = Callable[[], dict[str, int]]
+
+
+@pytest.fixture(autouse=True)
+def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests do not wait until nobody has written for a while; those that are about that say so."""
+    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
 
 
 @pytest.fixture
@@ -35,9 +44,13 @@ def run(redis: Redis, tmp_path: Path, recovery: RecoverySettings) -> Scan:
     return run
 
 
-def scanner_of(redis: Redis, recovery: RecoverySettings, sources: list[ScanSource], budget: float = 8) -> Scan:
+def scanner_of(
+    redis: Redis, recovery: RecoverySettings, sources: list[ScanSource], budget: float = 8, place: str = "here"
+) -> Scan:
+    configured = Settings(scan=ScanSettings(sources=sources), recovery=recovery)
+
     def run() -> dict[str, int]:
-        LogScan(redis, recovery, time.monotonic() + budget).run(sources)
+        LogScan(redis, configured, place, FileReader(redis, configured, time.monotonic() + budget)).run(sources)
         return {name.decode(): int(number) for name, number in redis.hgetall("tocsin:{0}:scan:events").items()}
 
     return run
@@ -189,10 +202,10 @@ def test_a_backlog_in_one_file_does_not_starve_the_others(
     turns = []
     for _ in range(4):
         hurried()
-        turns.append(Path(os.fsdecode(redis.get(scanning.STOPPED).partition(b"\0")[2])).name)
+        turns.append(Path(os.fsdecode(redis.get(STOPPED).partition(b"\0")[2])).name)
     assert turns == ["a.log", "b.log", "c.log", "a.log"]
     assert run() == {"Timeout": 3}
-    assert not redis.exists(scanning.STOPPED)
+    assert not redis.exists(STOPPED)
 
 
 def test_a_file_of_many_chunks_is_counted_whole(run: Scan, tmp_path: Path) -> None:
@@ -216,8 +229,7 @@ def test_a_file_may_have_any_name(redis: Redis, run: Scan, tmp_path: Path) -> No
 
 def test_a_scan_out_of_time_goes_on_next_time(redis: Redis, run: Scan, tmp_path: Path, recovery) -> None:
     append(tmp_path / "app.log", TIMED_OUT)
-    source = ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])
-    LogScan(redis, recovery, time.monotonic()).run([source])
+    scanner_of(redis, recovery, [ScanSource(name="shop", paths=[str(tmp_path / "**" / "*.log*")])], budget=0)()
     assert not redis.exists("tocsin:{0}:scan:events")
     assert run() == {"Timeout": 1}
 
@@ -264,12 +276,12 @@ def test_the_task_asks_for_recovery_and_gives_up_its_lock(redis: Redis, tmp_path
     append(tmp_path / "app.log", DISK_FULL)
     scan()
     assert redis.llen("tocsin:celery:recover") == 1
-    assert not redis.exists(scanning.LOCK)
+    assert not redis.exists(scanning.LOCK + wiring.place_of(settings.load().log_dir))
 
 
 @pytest.mark.usefixtures("configured")
 def test_two_scans_never_run_at_once(redis: Redis, tmp_path: Path) -> None:
     append(tmp_path / "app.log", TIMED_OUT)
-    with wiring.redis_client().lock(scanning.LOCK, timeout=20):
+    with wiring.redis_client().lock(scanning.LOCK + wiring.place_of(settings.load().log_dir), timeout=20):
         scan()
     assert not redis.exists("tocsin:{0}:scan:events")
