@@ -82,7 +82,7 @@ class FileScan:
 
         Unless it is `final`, the last record is left for the next window, since it may go on.
         """
-        is_wrapped = self._layouts.unwrap(bytes(text[: min(line_end(text, 0, size), LOOK)])) is not None
+        is_wrapped = self._is_wrapped(text, size)
         whole = size if final else text.rfind(b"\n", 0, size) + 1
         end = whole if final else self._records.last(text, whole, is_wrapped=is_wrapped)
         may_go_on = 0 < end == whole and not final
@@ -94,6 +94,12 @@ class FileScan:
         self._scan(text, matches, found, lines, is_wrapped=is_wrapped, may_go_on=may_go_on)
         self.line = lines.number(found.consumed)
         return found
+
+    def _is_wrapped(self, text: Text, size: int) -> bool:
+        """Whether there are lines of a container in it; a few of them tell, since other lines are few beside them."""
+        starts = {text.rfind(b"\n", 0, size * eighth // 8) + 1 for eighth in range(8)}
+        lines = (bytes(text[start : min(line_end(text, start, size), start + LOOK)]) for start in starts)
+        return any(map(self._layouts.unwrap, lines))
 
     def _scan(
         self, text: Text, matches: list[Match], found: Found, lines: "_Lines", *, is_wrapped: bool, may_go_on: bool
@@ -114,8 +120,9 @@ class FileScan:
                 first = text.rfind(b"\n", 0, at) + 1
                 if first in used:
                     continue
-            if content:
-                event = self._apart(text, first, size, content, lines, used)
+            stream = content and unwrapped(text, first, 0, size, content, self._layouts)
+            if content and stream:
+                event = self._apart(text, first, size, content, stream, lines, used)
             else:
                 record = self._records.around(text, at, floor, size, is_mark=is_mark)
                 if may_go_on and record.end == size and record.start > 0:
@@ -174,13 +181,17 @@ class FileScan:
         return known
 
     def _apart(
-        self, text: Text, first: int, size: int, content: Content, lines: "_Lines", used: set[int]
+        self,
+        text: Text,
+        first: int,
+        size: int,
+        content: Content,
+        stream: Unwrapped,
+        lines: "_Lines",
+        used: set[int],
     ) -> Event | str | None:
         """The event of the line at `first`, of whose stream only the content is looked at; its lines are `used`."""
         used.add(first)
-        stream = unwrapped(text, first, 0, size, content, self._layouts)
-        if stream is None:
-            return None
         matches = self._compiled.matches(stream.text)
         index = bisect_left(matches, (stream.at,))
         if index == len(matches):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from rules.event import Event
 
-GROUPS_LIMIT = 1000  #: groups that are told apart; the events of more are counted by their type alone
+GROUPS_LIMIT = 1000  #: groups that are told apart, and the first of each type; more are counted by their type alone
 UNKNOWN_LIMIT = 100  #: names of exceptions that are told apart
 OTHER = "other"
 
@@ -43,7 +43,7 @@ class Tally:
             if seen:
                 seen.count += 1
                 seen.last = event
-            elif len(groups) < GROUPS_LIMIT:
+            elif len(groups) < GROUPS_LIMIT or self.summary[event.type] == 1:
                 groups[event.group] = GroupSeen(event, event)
             if self.limit is None or len(self.events) < self.limit:
                 self.events.append(event)
@@ -65,6 +65,7 @@ class Tally:
     def _take(self, later: "Tally", lines: int) -> None:
         room = None if self.limit is None else max(0, self.limit - len(self.events))
         self.events += [_moved(event, lines) for event in later.events[:room]]
+        of_types = set(self.summary)
         self.summary.update(later.summary)
         self._count_unknown(later.unknown)
         for group, seen in later.groups.items():
@@ -73,7 +74,8 @@ class Tally:
             if known:
                 known.count += seen.count
                 known.last = last
-            elif len(self.groups) < GROUPS_LIMIT:
+            elif len(self.groups) < GROUPS_LIMIT or seen.first.type not in of_types:
+                of_types.add(seen.first.type)
                 self.groups[group] = GroupSeen(_moved(seen.first, lines), last, seen.count)
         self.lines += later.lines
         self.bytes += later.bytes

@@ -25,6 +25,7 @@ import pytest
 from flask import Flask, g
 
 from logging_core import context, shutdown_logging
+from tests.logging_core.web.conftest import nothing_is_left_behind  # noqa: F401  # a fixture
 
 SEEDS = Path(os.environ.get("TOCSIN_SEEDS", Path(__file__).parents[2] / "shared/seeds"))
 pytestmark = [

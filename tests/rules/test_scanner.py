@@ -250,3 +250,9 @@ def test_windows_of_any_size_give_the_same_events(seed: int, size: int) -> None:
         start += window.consumed
     assert found == events(text)
     assert scan.line == text.count(b"\n") + 1
+
+
+def test_lines_that_no_runtime_has_wrapped_may_stand_between() -> None:
+    put = WRAPPINGS["compose"]
+    lines = ["Attaching to web-1", *map(put, TRACEBACK.splitlines()), "Error: Connection refused", put("all well")]
+    assert types("\n".join(lines) + "\n") == ["OutOfMemory", "ConnectionError"]

@@ -10,6 +10,24 @@ import pytest
 from logging_core import context
 from logging_core.lifecycle import init_logging, shutdown_logging
 from logging_core.testing import Records, capture_records
+from logging_core.web.sqlalchemy import SlowQueries
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An integration sets logging up, and watches every engine there will be, for the life of the process."""
+    watched: list[tuple[SlowQueries, tuple[Any, ...]]] = []
+    watch = SlowQueries.watch
+
+    def noted(queries: SlowQueries, *target: Any) -> None:
+        watched.append((queries, target))
+        watch(queries, *target)
+
+    monkeypatch.setattr(SlowQueries, "watch", noted)
+    yield
+    for queries, target in watched:
+        queries.ignore(*target)
+    shutdown_logging()
 
 
 class Logged:

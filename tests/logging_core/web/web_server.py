@@ -26,7 +26,9 @@ class WebServer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        # A connection for each request: the server may close one that rests just as it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, limits=limits)
 
     def __enter__(self) -> "WebServer":
         wait_until(self._answers, what="the server")
