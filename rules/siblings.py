@@ -31,6 +31,13 @@ def siblings(paths: Iterable[str]) -> Iterator[Sibling]:
             yield from _siblings(folder, names)
 
 
+def is_numbered(path: str, paths: Iterable[str]) -> bool:
+    """Whether its name is that of another of these files in its folder, with a number or a date added."""
+    folder, name = os.path.split(path)
+    names = {os.path.basename(each) for each in paths if each != path and os.path.dirname(each) == folder}  # noqa: PTH119, PTH120
+    return _is_numbered(name, names, _bases(names))
+
+
 def identity(status: os.stat_result) -> str:
     """What a file is known by, whatever its name."""
     return f"{status.st_dev}:{status.st_ino}"
@@ -38,7 +45,7 @@ def identity(status: os.stat_result) -> str:
 
 def _siblings(folder: str, names: set[str]) -> Iterator[Sibling]:
     beginnings = tuple(name.partition(".")[0] or name for name in names)
-    bases = names | {PurePath(name).stem for name in names}
+    bases = _bases(names)
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             if entry.name in names or not entry.name.startswith(beginnings):
@@ -51,6 +58,10 @@ def _siblings(folder: str, names: set[str]) -> Iterator[Sibling]:
                 continue
             path = os.path.join(folder, entry.name)  # noqa: PTH118  # as glob writes it
             yield Sibling(path, identity(status), status.st_size, _is_numbered(entry.name, names, bases))
+
+
+def _bases(names: set[str]) -> set[str]:
+    return names | {PurePath(name).stem for name in names}
 
 
 def _is_numbered(name: str, names: set[str], bases: set[str]) -> bool:

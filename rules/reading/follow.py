@@ -20,7 +20,7 @@ from rules.reading.growing import Growing
 from rules.reading.packed import HEAD, is_archive
 from rules.reading.paths import expand
 from rules.reading.source import SourceError, open_file
-from rules.siblings import identity, siblings
+from rules.siblings import identity, is_numbered, siblings
 
 PAUSE: Final = 0.15  #: seconds between two looks
 LOOK_AGAIN: Final = 1.0  #: seconds between two looks for files that were not there before
@@ -123,11 +123,12 @@ class Follower:
         named = self._identities()
         fresh = [path for path, who in named.items() if who not in self._growing and self._aside.get(path) != who]
         for path in fresh:
-            before = [] if is_first else self._missed(path)
-            if all(self._open(each, who) for each, who in before) and (
-                is_first or not self._is_copy(path, named[path])
-            ):
-                self._open(path, named[path], at_end=is_first and self._from_end)
+            if is_first:
+                self._open(path, named[path], at_end=self._from_end)
+            elif is_numbered(path, self._paths):
+                self._open_unless_copy(path, named[path])
+            elif all(self._open(each, who) for each, who in self._missed(path)):
+                self._open(path, named[path])
         self._stood |= {path: who for path, who in named.items() if who in self._growing}
         return set(named.values())
 
@@ -143,16 +144,18 @@ class Follower:
                 found[path] = identity(os.stat(path))  # noqa: PTH116  # as it was given
         return found
 
-    def _is_copy(self, path: str, who: str) -> bool:
-        """Whether rotation copies there, or has copied, what is followed; that is read when it is cut."""
+    def _open_unless_copy(self, path: str, who: str) -> None:
+        """Follow a file that has a name as rotation gives it, but no copy: that is read when what it is of is cut."""
         with suppress(SourceError), open_file(path) as file:
             for each in (*self._growing.values(), *self._left.values()):
-                is_whole = each.is_in(file)
-                if (is_whole or each.is_begun_in(file)) and path in dict(self._rotated(each.path, since=0)):
-                    if is_whole:
-                        self._aside[path] = who
-                    return True
-        return False
+                if not is_numbered(path, [each.path]):
+                    continue
+                if each.is_in(file):
+                    self._aside[path] = who
+                    return
+                if each.is_begun_in(file):
+                    return
+        self._open(path, who)
 
     def _missed(self, path: str) -> list[tuple[str, str]]:
         """(path, identity) of what the name stood for between the file it last stood for and this one, oldest first."""
