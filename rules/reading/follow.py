@@ -162,7 +162,7 @@ class Follower:
         last = self._stood.get(path, "")
         before = self._growing.get(last) or self._left.get(last)
         found = self._rotated(path, before.written_at if before else self._looked_before - _LAG)
-        return [(each, who) for each, who in found if not (before and _holds(each, before))]
+        return [(each, who) for each, who in found if who == last or not (before and _holds(each, before))]
 
     def _rotated(self, path: str, since: int) -> list[tuple[str, str]]:
         """(path, identity) of what rotation has made of a file, written to since then, the oldest first."""
