@@ -59,6 +59,13 @@ def originals(path: str) -> list[str]:
     return [os.path.join(folder, each) for each in dict.fromkeys(names)]  # noqa: PTH118
 
 
+def is_numbered(path: str, paths: Iterable[str]) -> bool:
+    """Whether its name is that of another of these files in its folder, with a number or a date added."""
+    folder, name = os.path.split(path)
+    names = {os.path.basename(each) for each in paths if each != path and os.path.dirname(each) == folder}  # noqa: PTH119, PTH120
+    return _is_numbered(name, names, _bases(names))
+
+
 def identity(status: os.stat_result) -> str:
     """What a file is known by on its host, whatever its name."""
     return f"{status.st_dev}:{status.st_ino}"
@@ -66,7 +73,7 @@ def identity(status: os.stat_result) -> str:
 
 def _siblings(folder: str, names: set[str]) -> Iterator[Sibling]:
     beginnings = tuple(name.partition(".")[0] or name for name in names)
-    bases = names | {PurePath(name).stem for name in names}
+    bases = _bases(names)
     for name in _listed(folder or "."):
         if name not in names and name.startswith(beginnings):
             path = os.path.join(folder, name)  # noqa: PTH118
@@ -83,6 +90,10 @@ def _sibling(path: str, *, is_numbered: bool) -> Iterator[Sibling]:
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode):
             yield Sibling(path, identity(status), status.st_size, is_numbered)
+
+
+def _bases(names: set[str]) -> set[str]:
+    return names | {PurePath(name).stem for name in names}
 
 
 def _is_numbered(name: str, names: set[str], bases: set[str]) -> bool:

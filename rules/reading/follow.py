@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Final
 
-from rules.reading.growing import MARK, Growing
+from rules.reading.growing import Growing
 from rules.reading.packed import HEAD, is_archive
 from rules.reading.paths import expand
 from rules.reading.source import SourceError, open_file
-from rules.siblings import identity, siblings
+from rules.siblings import identity, is_numbered, siblings
 
 PAUSE: Final = 0.15  #: seconds between two looks
 LOOK_AGAIN: Final = 1.0  #: seconds between two looks for files that were not there before
 LINGER: Final = 2.0  #: seconds without growth after which a file that has lost its name is let go
 REMEMBERED: Final = 1000  #: files that were let go and are known again if they come back
 _LAG: Final = 20_000_000  # ns by which the clock of a file system may lag behind ours
+_MOVED: Final = 1 << 63  # of a file that has another name by now: who opens it finds that out, and looks again
 
 Report = Callable[[SourceError], object]
 
@@ -103,13 +104,14 @@ class Follower:
 
     def _rest_of(self, cut: Growing) -> Iterator[Growing]:
         """What was in a file when it was cut and had not been read, as far as a copy holds it."""
-        for path, _ in self._rotated(cut.path):
-            with suppress(SourceError), open_file(path) as copy:
-                if cut.offset >= MARK and cut.is_in(copy):
-                    cut.attach(copy)
-                    yield from cut.last_look()
-                    return
+        for path, who in self._rotated(cut.path, cut.written_at):
+            if _holds(path, cut):
+                with suppress(SourceError):  # it went away in this moment
+                    cut.attach(open_file(path))
+                    self._left[who] = cut
+                    break
         yield from cut.last_look()
+        cut.close()
 
     def _take_up(self) -> set[str]:
         """Open what has come; the identities of all files that have a name."""
@@ -120,12 +122,13 @@ class Follower:
             self._paths = expand(self._expanded(), self._report)
         named = self._identities()
         fresh = [path for path, who in named.items() if who not in self._growing and self._aside.get(path) != who]
-        if not is_first and fresh:
-            fresh = self._without_copies(fresh, named)
         for path in fresh:
-            before = [] if is_first else self._missed(path, named)
-            if all(self._open(each, who) for each, who in before):
-                self._open(path, named[path], at_end=is_first and self._from_end)
+            if is_first:
+                self._open(path, named[path], at_end=self._from_end)
+            elif is_numbered(path, self._paths):
+                self._open_unless_copy(path, named[path])
+            elif all(self._open(each, who) for each, who in self._missed(path)):
+                self._open(path, named[path])
         self._stood |= {path: who for path, who in named.items() if who in self._growing}
         return set(named.values())
 
@@ -141,24 +144,31 @@ class Follower:
                 found[path] = identity(os.stat(path))  # noqa: PTH116  # as it was given
         return found
 
-    def _without_copies(self, fresh: list[str], named: dict[str, str]) -> list[str]:
-        """Without what rotation makes of files that are followed, which is looked for when they are cut or renamed."""
-        made = {sibling.path for sibling in siblings(self._stood.keys() - fresh) if sibling.is_numbered}
-        self._aside |= {path: named[path] for path in fresh if path in made}
-        return [path for path in fresh if path not in made]
+    def _open_unless_copy(self, path: str, who: str) -> None:
+        """Follow a file that has a name as rotation gives it, but no copy: that is read when what it is of is cut."""
+        with suppress(SourceError), open_file(path) as file:
+            for each in (*self._growing.values(), *self._left.values()):
+                if not is_numbered(path, [each.path]):
+                    continue
+                if each.is_in(file):
+                    self._aside[path] = who
+                    return
+                if each.is_begun_in(file):
+                    return
+        self._open(path, who)
 
-    def _missed(self, path: str, named: dict[str, str]) -> list[tuple[str, str]]:
+    def _missed(self, path: str) -> list[tuple[str, str]]:
         """(path, identity) of what the name stood for between the file it last stood for and this one, oldest first."""
         last = self._stood.get(path, "")
         before = self._growing.get(last) or self._left.get(last)
-        since = before.written_at() if before else self._looked_before - _LAG
-        known = self._growing.keys() | self._left.keys() | set(named.values())
-        found = [(_written_at(each), each, who) for each, who in self._rotated(path) if who not in known]
-        return [(each, who) for written, each, who in sorted(found) if written >= since]
+        found = self._rotated(path, before.written_at if before else self._looked_before - _LAG)
+        return [(each, who) for each, who in found if who == last or not (before and _holds(each, before))]
 
-    def _rotated(self, path: str) -> list[tuple[str, str]]:
-        """(path, identity) of what rotation has made of this file, and of those before it."""
-        return [(each.path, each.identity) for each in siblings([path]) if each.is_numbered]
+    def _rotated(self, path: str, since: int) -> list[tuple[str, str]]:
+        """(path, identity) of what rotation has made of a file, written to since then, the oldest first."""
+        made = [each for each in siblings([path]) if each.is_numbered and each.identity not in self._growing]
+        found = sorted((_written_at(each.path), each.path, each.identity) for each in made)
+        return [(each, who) for written, each, who in found if written >= since]
 
     def _open(self, path: str, who: str, *, at_end: bool = False) -> bool:
         """Follow the file of this identity; False where the path stands for another one by now: look again then."""
@@ -166,16 +176,16 @@ class Follower:
             file = open_file(path)
         except SourceError as error:
             return self._refuse(path, who, error)
-        if file.identity != who:
+        if file.identity != who or who in self._growing:
             file.close()
-            return False
+            return who in self._growing
         if is_archive(file.head(HEAD)):
             file.close()
             reason = "is an archive, which does not grow; it is not followed"
             return self._refuse(path, who, SourceError(path, reason))
-        left = self._left.pop(who, None)
-        known = left.offset if left and left.is_in(file) else 0
-        self._growing[who] = Growing(path, file, file.size if at_end else known)
+        if left := self._left.pop(who, None):
+            left.attach(file)
+        self._growing[who] = left or Growing(path, file, file.size if at_end else 0)
         return True
 
     def _refuse(self, path: str, who: str, error: SourceError) -> bool:
@@ -198,4 +208,11 @@ def _written_at(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns  # noqa: PTH116
     except OSError:
-        return 0
+        return _MOVED
+
+
+def _holds(path: str, growing: Growing) -> bool:
+    """Whether a file is a copy of one that is followed."""
+    with suppress(SourceError), open_file(path) as file:
+        return growing.is_in(file)
+    return False

@@ -26,7 +26,9 @@ class Growing:
         self._shown = (offset, False)  # where the text ended that was shown, and whether it was settled
         self._head = file.head(min(offset, MARK))
         self._last = os.pread(file.descriptor, min(offset, MARK), max(0, offset - MARK))  # that was read
-        self._written_at = 0
+        self.written_at = os.fstat(
+            file.descriptor
+        ).st_mtime_ns  #: when somebody last wrote to it, as far as was seen, ns
         self._file: File | None = file
         file.seek(offset)
 
@@ -62,21 +64,25 @@ class Growing:
         """
         if self._file is None:
             return None
-        size = os.fstat(self._file.descriptor).st_size
+        status = os.fstat(self._file.descriptor)
         head = self._file.head(MARK)
-        if size >= self.offset and head.startswith(self._head):
+        if status.st_size >= self.offset and head.startswith(self._head):
+            self.written_at = status.st_mtime_ns
             return None
-        return size if self._head.startswith(head) and b"\n" in head else 0
+        return status.st_size if self._head.startswith(head) and b"\n" in head else 0
 
     def is_in(self, other: File) -> bool:
-        """Whether another file begins with what was read of this one, as far as its ends tell."""
+        """Whether another file begins with what was read of this one, as far as its ends tell; not if it is nothing."""
+        if not self.offset:
+            return False
         other.seek(self.offset - len(self._last))
         last = memoryview(bytearray(len(self._last)))
         return other.head(len(self._head)) == self._head and other.read(last) == len(last) and last == self._last
 
-    def written_at(self) -> int:
-        """When somebody last wrote to its file while it was open, by the clock of the file system, ns."""
-        return os.fstat(self._file.descriptor).st_mtime_ns if self._file else self._written_at
+    def is_begun_in(self, other: File) -> bool:
+        """Whether another file is as yet a part of what was read of this one: a copy in the making."""
+        head = other.head(MARK)
+        return other.size < self.offset and self._head.startswith(head)
 
     def anew(self, offset: int) -> "Growing":
         """Its file, read from this offset on; what is still in this window waits for its rest elsewhere."""
@@ -85,15 +91,16 @@ class Growing:
         file, self._file = self._file, None
         return Growing(self.path, file, offset)
 
-    def attach(self, copy: File) -> None:
-        """Read on in a copy."""
-        copy.seek(self.offset)
-        self._file = copy
+    def attach(self, file: File) -> None:
+        """Take over a file that it was let go of, or a copy of it, and go on behind what was read."""
+        file.seek(self.offset)
+        self._file = file
+        self.window.patience = PATIENCE
+        self.grown_at = time.monotonic()
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file:
-            self._written_at = self.written_at()
             self._file.close()
             self._file = None
 

@@ -102,7 +102,7 @@ class Pipe(Source):
     def __init__(self, name: str, descriptor: int) -> None:
         """Take over a descriptor."""
         super().__init__(name)
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._head = b""  # was looked at, and not read yet
 
     def head(self, length: int) -> bytes:
@@ -112,7 +112,7 @@ class Pipe(Source):
             SourceError: they cannot be read.
         """
         try:
-            while len(self._head) < length and (more := os.read(self._descriptor, length - len(self._head))):
+            while len(self._head) < length and (more := os.read(self.descriptor, length - len(self._head))):
                 self._head += more
         except OSError as error:
             raise SourceError(self.name, error) from error
@@ -126,7 +126,7 @@ class Pipe(Source):
             self._head = self._head[count:]
         else:
             try:
-                count = os.readv(self._descriptor, [memory])
+                count = os.readv(self.descriptor, [memory])
             except OSError as error:
                 raise SourceError(self.name, error) from error
         self.position += count
@@ -134,7 +134,7 @@ class Pipe(Source):
 
     def close(self) -> None:
         """Close the descriptor."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 def open_file(path: str) -> File:
