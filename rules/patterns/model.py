@@ -28,9 +28,7 @@ class ErrorType(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     patterns: Annotated[tuple[Pattern, ...], Meta(min_length=1, description="Any of them makes a line of the type.")]
     samples: Samples
-    exclusions: Annotated[
-        tuple[Pattern, ...], Meta(description="Any of them in the same line says that it is not.")
-    ] = ()
+    exclusions: Annotated[tuple[Pattern, ...], Meta(description="Any of them says that the line is not.")] = ()
 
 
 class PatternFile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,9 +18,9 @@ _CLASS = re.compile(r"\[(\^?)(\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*)\]", re.DOTALL)
 _CLASS_ITEM = re.compile(rf"\[:(\^?\w+):\]|({_ESCAPE.pattern}|.)(?:-({_ESCAPE.pattern}|[^\]]))?", re.DOTALL)
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|'\w+'|[a-zA-Z-]*:|[a-zA-Z-]+\)|P=|P>|<[=!]|[=!>|(&R#]|\d)?|\*)?")
 _LOOK_AROUND = ("(?=", "(?!", "(?<=", "(?<!")
-_ASSERTIONS = frozenset(r"\b \B".split())
+_ASSERTIONS = frozenset({r"\b", r"\B"})
 _BUFFER_ENDS = {r"\A": "^", r"\G": "^", r"\Z": "$", r"\z": "$"}
-_WITH_NEWLINE = frozenset(r"\s \n \W \D \v \H \N \R \X \C".split()) - {r"\N"}
+_WITH_NEWLINE = frozenset({r"\s", r"\W", r"\D", r"\v", r"\H", r"\R", r"\X", r"\C"})
 
 
 class _Part(NamedTuple):
