@@ -47,7 +47,7 @@ def read(path: Path) -> Document:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(path.read_bytes())
+        loader = _loader(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError([f"{path}: no such file"]) from error
     except OSError as error:
@@ -66,6 +66,13 @@ def read(path: Path) -> Document:
     if not isinstance(data, dict):
         raise ConfigError([f"{path}:1: must be a mapping"])
     return Document(path, data, root)
+
+
+def _loader(text: bytes) -> "yaml.SafeLoader | yaml.CSafeLoader":
+    """libyaml's loader, ten times as fast, where PyYAML was built with it."""
+    import yaml
+
+    return (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(text)
 
 
 def load_mapping(path: Path) -> dict[str, Any]:

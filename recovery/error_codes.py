@@ -1,18 +1,16 @@
 """The error types of a program's own table, which may have changed since the last look at it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
-from pydantic import TypeAdapter, ValidationError
+from msgspec.structs import replace
 
 from rules.errors import ConfigError
-from rules.patterns import ErrorType, Pattern, Samples, load_patterns
+from rules.patterns import ErrorType, live_type, load_patterns
 from rules.scanner import Scanner
 
 TABLE = "LogErrorPattern.ERROR_CODES"
-PRIORITY = 1000  #: of types that the program made itself: it knows its errors best
 
-_PATTERN = TypeAdapter(Pattern)
 _Codes = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -34,34 +32,26 @@ def scanner_of(codes: Mapping[str, Sequence[str]]) -> Scanner:
 
 @lru_cache(maxsize=2)
 def _made(codes: _Codes) -> Scanner:
-    mistakes = [mistake for type_, patterns in codes for mistake in _mistakes(type_, patterns)]
+    types: list[ErrorType] = []
+    mistakes: list[str] = []
+    for type_, patterns in codes:
+        try:
+            types += [_type(type_, patterns)] if patterns else []
+        except ConfigError as error:
+            mistakes += [f"{TABLE}: {mistake}" for mistake in error.mistakes]
     if mistakes:
         raise ConfigError(mistakes)
-    return Scanner(_type(type_, patterns) for type_, patterns in codes if patterns)
-
-
-def _mistakes(type_: str, patterns: Sequence[str]) -> Iterator[str]:
-    shipped = _shipped().get(type_)
-    known = set(shipped.patterns) if shipped else set()
-    for pattern in patterns:
-        if pattern in known:
-            continue
-        try:
-            _PATTERN.validate_python(pattern)
-        except ValidationError as error:
-            said = error.errors()[0]["msg"].removeprefix("Value error, ")
-            yield f"{TABLE}[{type_!r}]: {said}"
+    return Scanner(types)
 
 
 def _type(type_: str, patterns: Sequence[str]) -> ErrorType:
     """The shipped type with these patterns, or a new one."""
     shipped = _shipped().get(type_)
-    if shipped:
-        return shipped.model_copy(update={"patterns": list(patterns)})
-    samples = Samples.model_construct(match=[], other=[])  # the document lets types be added without them
-    return ErrorType.model_construct(
-        type=type_, severity="error", priority=PRIORITY, patterns=list(patterns), exclusions=(), samples=samples
-    )
+    if shipped is None:
+        return live_type(type_, patterns)
+    if added := [pattern for pattern in patterns if pattern not in shipped.patterns]:
+        live_type(type_, added)
+    return replace(shipped, patterns=tuple(patterns))
 
 
 @cache

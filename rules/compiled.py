@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from typing import cast
 
-import hyperscan
-
 from rules.patterns import ErrorType
+from rules.patterns.database import compiled
 from rules.tracebacks import MARK
-
-FLAGS = hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE
 
 Match = tuple[int, int]  #: where it starts, and the number of its pattern
 
@@ -25,13 +22,11 @@ class CompiledTypes:
         self.mark = len(self._type_of)
         self._excluded = [each for each in self.types for _ in each.exclusions]
         expressions = [
-            *(pattern.encode() for each in self.types for pattern in each.patterns),
-            MARK,
-            *(pattern.encode() for each in self.types for pattern in each.exclusions),
+            *(pattern for each in self.types for pattern in each.patterns),
+            MARK.decode(),
+            *(pattern for each in self.types for pattern in each.exclusions),
         ]
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        count = len(expressions)
-        self._database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=[FLAGS] * count)
+        self._database = compiled(expressions)
 
     def matches(self, text: bytes | bytearray | memoryview) -> list[Match]:
         """All matches, in the order of their starts; Hyperscan reports them in the order of their ends."""

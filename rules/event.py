@@ -1,11 +1,11 @@
 """An event: one failure in a log, recognised for what it is, with its evidence."""
 
 import re
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-Severity = Literal["warning", "error", "critical"]
+from rules.patterns.model import Severity
 
 MESSAGE_LIMIT = 500  #: characters
 STACK_LIMIT = 16_384  #: bytes
