@@ -22,6 +22,7 @@ types:
     patterns: ['{pattern}']
     samples: {{match: [leak], other: [leek]}}
 """
+LEAK = VALID.format(pattern="leak")
 
 
 def type_of(text: str) -> str | None:
