@@ -69,6 +69,7 @@ def test_a_pattern_in_one_line_with_a_fixed_tail_is_taken(pattern: str) -> None:
         ("[leak", "has a '[' that is not closed"),
         ("leak\\", "ends in a single backslash"),
         ("a" * 501, "is 501 characters long, 500 are allowed: write several patterns"),
+        ("(" * 250 + "a" + ")" * 249, "has groups inside groups, 20 deep are allowed"),
         ("a{201}", "repeats by '{201}', 200 times are allowed: write '*' or '+'"),
         ("(?:ab{1,100}){1,100}c", "has 10101 positions once its repetitions are written out, 1000 are allowed"),
     ],
