@@ -51,10 +51,6 @@ class LineMatcher:
 
     def types(self, text: str) -> list[ErrorType]:
         """The types of a text of several lines that no exclusion silenced, the highest priority first."""
-        found = {
-            hit.type.type: hit.type
-            for line in text.encode().split(b"\n")
-            for hit in self.hits(line)
-            if not hit.is_silenced
-        }
+        hits = [hit for line in text.encode().split(b"\n") for hit in self.hits(line)]
+        found = {hit.type.type for hit in hits if not hit.is_silenced}
         return [each for each in self._types if each.type in found]

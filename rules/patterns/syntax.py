@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 LONGEST = 500  #: characters of a pattern
 MOST_REPEATS = 200  #: of one element
+DEEPEST = 20  #: groups inside each other
 LARGEST = 1000  #: positions of a pattern whose repetitions are written out; Hyperscan refuses most of those above 500
 
 _PLAIN = re.compile(r"[^\\\[\](){}*+?|^$.\n]+(?![*+?{])")  # characters that stand for themselves, once
@@ -65,6 +66,7 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self._text = pattern
         self._at = 0
+        self._depth = 0
 
     def read(self) -> _Part:
         whole = self._alternatives()
@@ -128,7 +130,11 @@ class _Reader:
         self._at += len(opening)
         if opening.endswith(")"):
             return _Part(empty=True, size=0)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _RefusedError(f"has groups inside groups, {DEEPEST} deep are allowed")
         inside = self._alternatives()
+        self._depth -= 1
         if not self._text.startswith(")", self._at):
             raise _RefusedError("has a '(' that is not closed")
         self._at += 1
@@ -174,9 +180,7 @@ class _Reader:
             self._at += 1
         fewest, most = _bounds(found)
         if max(fewest, most or 0) > MOST_REPEATS:
-            raise _RefusedError(
-                f"repeats by '{found[0]}', {MOST_REPEATS} times are allowed: repeat without an end (*, +)"
-            )
+            raise _RefusedError(f"repeats by '{found[0]}', {MOST_REPEATS} times are allowed: write '*' or '+'")
         size = part.size * (max(fewest, 1) if most is None else most)
         tail = self._text[start : self._at] if fewest != most else part.tail
         return _Part(part.empty or fewest == 0, size, tail)

@@ -22,6 +22,7 @@ types:
     patterns: ['{pattern}']
     samples: {{match: [leak], other: [leek]}}
 """
+LEAK = VALID.format(pattern="leak")
 
 
 def types_of(text: str) -> list[str]:
