@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import cast
 
-from rules.patterns import ErrorType
+from rules.patterns import ErrorType, says_so
 from rules.patterns.database import compiled
 from rules.tracebacks import MARK
 
@@ -18,11 +18,13 @@ class CompiledTypes:
 
     def __init__(self, types: Iterable[ErrorType]) -> None:
         self.types = sorted(types, key=lambda each: (-each.priority, each.type))
-        self._type_of = [each for each in self.types for _ in each.patterns]
+        self._type_of = [each for each in self.types for _ in says_so(each)]
         self.mark = len(self._type_of)
+        loud = [pattern in each.at_any_level for each in self.types for pattern in says_so(each)]
+        self._at_any_level = frozenset(number for number, is_loud in enumerate(loud) if is_loud)
         self._excluded = [each for each in self.types for _ in each.exclusions]
         expressions = [
-            *(pattern for each in self.types for pattern in each.patterns),
+            *(pattern for each in self.types for pattern in says_so(each)),
             MARK.decode(),
             *(pattern for each in self.types for pattern in each.exclusions),
         ]
@@ -43,6 +45,10 @@ class CompiledTypes:
     def type_of(self, number: int) -> ErrorType:
         """The type that a pattern is of."""
         return self._type_of[number]
+
+    def is_at_any_level(self, number: int) -> bool:
+        """Whether a pattern speaks of a failure even in a record that says it is none."""
+        return number in self._at_any_level
 
     def not_excluded(self, numbers: Iterable[int]) -> list[int]:
         """Of what matched in one line, the patterns of the types that no exclusion takes out."""

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 
 from logging_core.printable import printable
 from rules.compiled import CompiledTypes, Match
@@ -225,7 +225,7 @@ class FileScan:
         timestamp: str = "",
     ) -> Event | str | None:
         """The event that a record is; the exception of a traceback that is of no type; None for anything else."""
-        if record.is_quiet:
+        if record.is_quiet and not self._is_loud(record, matches, index):
             return None
         header, exception, stack = record.header, "", ""
         if header and (header.stack or header.message.startswith(_TRACEBACK)) and is_alone(header):
@@ -261,6 +261,11 @@ class FileScan:
             exception,
             stack,
         )
+
+    def _is_loud(self, record: Record, matches: list[Match], index: int) -> bool:
+        """Whether a record that says it is no failure is one all the same."""
+        of_record = takewhile(lambda match: match[0] < record.end, islice(matches, index, None))
+        return any(self._compiled.is_at_any_level(number) for _, number in of_record)
 
     def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
         """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""

@@ -7,3 +7,4 @@ from rules.patterns.load import load_patterns as load_patterns
 from rules.patterns.model import ErrorType as ErrorType
 from rules.patterns.model import Samples as Samples
 from rules.patterns.model import Severity as Severity
+from rules.patterns.model import says_so as says_so

@@ -49,6 +49,7 @@ def _unproved(each: ErrorType, matcher: LineMatcher) -> Iterator[tuple[tuple[str
     hits = [hit for line in samples for hit in own.hits(line)]
     for key, patterns, proved in (
         ("patterns", each.patterns, {pattern for hit in hits for pattern in hit.patterns}),
+        ("at_any_level", each.at_any_level, {pattern for hit in hits for pattern in hit.patterns}),
         ("exclusions", each.exclusions, {pattern for hit in hits for pattern in hit.exclusions}),
     ):
         for number, pattern in enumerate(patterns):

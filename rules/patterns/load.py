@@ -74,7 +74,8 @@ def load_files(paths: Sequence[Path]) -> list[Loaded]:
 def patterns_of(loaded: Loaded) -> Iterator[tuple[Location, str]]:
     """(place, pattern) of every pattern and exclusion."""
     for index, each in enumerate(loaded.types):
-        for key, patterns in (("patterns", each.patterns), ("exclusions", each.exclusions)):
+        for key in ("patterns", "at_any_level", "exclusions"):
+            patterns: tuple[str, ...] = getattr(each, key)
             for number, pattern in enumerate(patterns):
                 yield ("types", index, key, number), pattern
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rules.patterns.database import compiled
-from rules.patterns.model import ErrorType
+from rules.patterns.model import ErrorType, says_so
 
 
 class Hit(NamedTuple):
@@ -31,7 +31,7 @@ class LineMatcher:
         self._rules = [
             (each, pattern, excludes)
             for each in self._types
-            for excludes, patterns in ((False, each.patterns), (True, each.exclusions))
+            for excludes, patterns in ((False, says_so(each)), (True, each.exclusions))
             for pattern in patterns
         ]
         self._database = compiled([pattern for _, pattern, _ in self._rules])

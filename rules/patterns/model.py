@@ -28,7 +28,15 @@ class ErrorType(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     patterns: Annotated[tuple[Pattern, ...], Meta(min_length=1, description="Any of them makes a line of the type.")]
     samples: Samples
+    at_any_level: Annotated[
+        tuple[Pattern, ...], Meta(description="As patterns, even where the record says of itself INFO or less.")
+    ] = ()
     exclusions: Annotated[tuple[Pattern, ...], Meta(description="Any of them says that the line is not.")] = ()
+
+
+def says_so(of: ErrorType) -> tuple[str, ...]:
+    """All that makes a line of a type."""
+    return *of.patterns, *of.at_any_level
 
 
 class PatternFile(Struct, frozen=True, forbid_unknown_fields=True):
