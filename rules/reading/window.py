@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import ClassVar, Final, NamedTuple
 
 _BOM: Final = b"\xef\xbb\xbf"
+_FIRST: Final = 1 << 14  # bytes of a buffer at first: many files that hardly grow may be followed at once
+_FACTOR: Final = 8
 
 
 class Patience(NamedTuple):
@@ -43,7 +45,7 @@ class Window:
         self.patience = patience
         self._read = read
         self._grown_at = time.monotonic()
-        self._buffer = bytearray(self.SIZE)
+        self._buffer = bytearray(min(self.SIZE, _FIRST))
         self._memory = memoryview(self._buffer)
         self._begin = self._end = 0  # of the bytes that are there, shown or not
         self._failure: OSError | None = None
@@ -93,6 +95,8 @@ class Window:
     def _read_on(self) -> None:
         self.ended = False
         while self._end < self.SIZE:
+            if self._end == len(self._buffer):
+                self._grow()
             count = self._read(self._memory[self._end :])
             if not count:
                 self.ended = True
@@ -101,6 +105,11 @@ class Window:
             if self.start == 0 and self._buffer[: min(self._end, len(_BOM))] == _BOM:
                 self.start = self._begin = len(_BOM)
                 self._move_to_front()
+
+    def _grow(self) -> None:
+        buffer = bytearray(min(self.SIZE, _FACTOR * len(self._buffer)))
+        buffer[: self._end] = self._memory[: self._end]
+        self._buffer, self._memory = buffer, memoryview(buffer)
 
     def _drop(self) -> None:
         """Leave out the rest of the long line, as far as it is there."""

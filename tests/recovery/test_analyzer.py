@@ -183,8 +183,8 @@ def test_a_type_without_an_entry_in_the_map_is_for_people(log):
 @pytest.mark.parametrize(
     ("patterns", "said"),
     [
-        (["fine", "(unclosed"], r"ERROR_CODES\['Bad'\]: '\(unclosed'"),
-        (["ends in anything.*"], r"ERROR_CODES\['Bad'\]: 'ends in anything\.\*'"),
+        (["fine", "(unclosed"], r"ERROR_CODES: Bad: '\(unclosed'"),
+        (["ends in anything.*"], r"ERROR_CODES: Bad: 'ends in anything\.\*'"),
         ("a text", r"ERROR_CODES\['Bad'\]: 'a text' is no list of regular expressions"),
         ([7], r"ERROR_CODES\['Bad'\]: \[7\] is no list of regular expressions"),
     ],
