@@ -12,7 +12,7 @@ from logging_core.streams.connection import shown
 from rules.errors import ConfigError
 from tasks import checks, settings, wiring
 from tasks import status as stack_status
-from tocsin import logs, report, up
+from tocsin import logs, patterns, report, up
 from tocsin.errors import OperatorError
 
 TROUBLE = 1
@@ -62,6 +62,7 @@ def up_command() -> None:
 
 
 app.command("logs", epilog=logs.EPILOG)(logs.command)
+app.add_typer(patterns.app, name="patterns")
 
 
 @app.command(epilog=EXIT_CODES)
