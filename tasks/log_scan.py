@@ -100,7 +100,8 @@ class LogScan:
             return self._hand_out(file, position, [each.start for each in position.ranges], LEASE)
         if position.is_archive:
             return self._scan_archive(file, fd, position, size)
-        self._reader.read(file, fd, position)
+        if size != position.offset:
+            self._reader.read(file, fd, position)
         return []
 
     def _scan_archive(self, file: LogFile, fd: int, position: Position, size: int) -> list[Part]:

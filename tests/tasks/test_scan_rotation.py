@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,23 @@ def test_rename_and_pack(scan: Scan, redis: Redis, log: Path, size: int) -> None
         scan()
         scan()
     assert counted(redis) == once(10 * number + each for number in range(5) for each in range(2))
+
+
+def test_a_storm_of_rotations_while_scans_run(scan: Scan, redis: Redis, log: Path) -> None:
+    def storm() -> None:
+        for number in range(300):
+            write(log, [number])
+            if number % 7 == 0:
+                shift(log)
+                log.touch()
+
+    with ThreadPoolExecutor(1) as pool:
+        storming = pool.submit(storm)
+        while not storming.done():
+            scan()
+        storming.result()
+    scan()
+    assert counted(redis) == once(range(300))
 
 
 def test_pack_later(scan: Scan, redis: Redis, log: Path) -> None:
