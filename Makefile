@@ -1,9 +1,10 @@
 # Every target sets up what it needs on a machine that has only Python 3.11 (or newer) and make.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
-SEED   ?=
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+SEED    ?=
+WORKERS ?= 3
 
 .PHONY: help demo up test chaos check bench lock clean
 
@@ -23,9 +24,9 @@ demo: $(READY)          ## the main job on real input, told stage by stage (unde
 up: $(READY)            ## the whole stack in the foreground, until Ctrl-C
 	@$(BIN)/tocsin up
 
-test: $(READY)          ## all tests, against real parts (about 15 minutes)
-	@echo "==> tests: a real Redis, real Celery workers, real HTTP and SMTP servers"
-	@$(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED),)
+test: $(READY)          ## all tests, against real parts (about 7 minutes)
+	@echo "==> tests: a real Redis, real Celery workers, real HTTP and SMTP servers, in $(WORKERS) processes"
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(if $(SEED),--randomly-seed=$(SEED),)
 
 chaos: $(READY)         ## every fault, and what became of each accepted record (under 10 minutes)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED),)

@@ -140,7 +140,10 @@ class RedisStreamHandler(LineHandler):
         return shipper.wait(buffer.accepted, timeout, written=written)
 
     def close(self) -> None:
-        """Ship what is left within two seconds; a spool that could not be shipped is left to be adopted."""
+        """Ship what is left within two seconds.
+
+        A spool that could not be shipped is left to be adopted; how much a memory buffer loses is said on stderr.
+        """
         if self.installed:
             self.flush()
             return
@@ -160,6 +163,9 @@ class RedisStreamHandler(LineHandler):
             # A courtesy: a spool whose records are written leaves nothing to be adopted.
             shipper.wait(buffer.accepted, min(_COURTESY, deadline - time.monotonic()), written=True)
         shipper.stop(max(deadline - time.monotonic(), _COURTESY))
+        if not buffer.durable and (left := shipper.feed.waiting) > 0:
+            place = connection.shown(self._redis_url)
+            complain(f"{left} log records were not shipped: {place} did not take them in time")
 
     def stats(self) -> dict[str, Any]:
         """The counts of this process; a forked child counts anew.

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from recovery.actions import ACTIONS
+from recovery.actions import NAMES
 from rules.errors import ConfigError
 from rules.yaml_file import Section, load_as
 
@@ -23,8 +23,8 @@ class Runbook(Section):
     @field_validator("actions")
     @classmethod
     def _known(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [action for action in actions if action not in ACTIONS]:
-            raise ValueError(f"no such action: {', '.join(unknown)}; there is {', '.join(sorted(ACTIONS))}")
+        if unknown := [action for action in actions if action not in NAMES]:
+            raise ValueError(f"no such action: {', '.join(unknown)}; there are {', '.join(NAMES)}")
         return actions
 
     @model_validator(mode="after")

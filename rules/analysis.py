@@ -9,7 +9,7 @@ from typing import cast
 
 from rules import cores
 from rules.layouts import Layouts, Times
-from rules.reading.opening import open_source
+from rules.reading.opening import is_pipe, open_source
 from rules.reading.source import File, Source
 from rules.reading.window import Window
 from rules.scanner import FileScan, Scanner
@@ -46,6 +46,7 @@ def analyze(
     limit: int | None = None,
     processes: int | None = None,
     zone: tzinfo = UTC,
+    mmap: bool = False,
     progress: Progress = lambda _: None,
 ) -> Analysis:
     """Scan files to their ends.
@@ -55,6 +56,7 @@ def analyze(
         limit: of the events that are kept; all are counted.
         processes: how many scan at once; None for one a core, where this process may be forked.
         zone: of times that do not say theirs.
+        mmap: whether plain files that nobody writes to are mapped into memory.
         progress: is told what was read, as bytes of the files.
     """
     began = time.perf_counter()
@@ -65,7 +67,7 @@ def analyze(
             parts += _parts(path)
         except OSError as error:
             analysis.problems.append(str(error))
-    scan = PartScan(scanner, limit, zone)
+    scan = PartScan(scanner, limit, zone, mmap=mmap)
     workers = min(len(parts), processes or cores.usable())
     run = cores.in_processes(scan, parts, workers, progress) if workers > 1 else _in_turn(scan, parts, progress)
     of_file, path = Tally(limit), ""
@@ -84,20 +86,23 @@ def analyze(
 class PartScan:
     """Scans parts, one after the other."""
 
-    def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo) -> None:
+    def __init__(self, scanner: Scanner, limit: int | None, zone: tzinfo, *, mmap: bool = False) -> None:
         self._scanner = scanner
-        self._limit = limit
+        self._left = limit  # parts are taken in their order: when so many were found, none behind them is kept
         self._zone = zone
+        self._mmap = mmap
 
     def __call__(self, part: Part, progress: Progress) -> tuple[Tally, str]:
         """What is in a part, and why it could not be read to its end, if that is so."""
-        tally = Tally(self._limit)
+        tally, problem = Tally(self._left), ""
         try:
-            with open_source(part.path) as source:
+            with open_source(part.path, mmap=self._mmap) as source:
                 self._scan(source, part, tally, progress)
         except OSError as error:
-            return tally, str(error)
-        return tally, ""
+            problem = str(error)
+        if self._left is not None:
+            self._left -= len(tally.events)
+        return tally, problem
 
     def _scan(self, source: Source, part: Part, tally: Tally, progress: Progress) -> None:
         if part.start:
@@ -124,21 +129,23 @@ def _in_turn(scan: PartScan, parts: Sequence[Part], progress: Progress) -> Itera
 
 def _parts(path: str) -> list[Part]:
     """A file in parts that can be scanned at once; what is packed, or comes by a pipe, is one."""
+    if is_pipe(path):
+        return [Part(path)]
     with open_source(path) as source:
         if not isinstance(source, File) or source.size < 2 * PART:
             return [Part(path)]
-        cuts = [_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART)]
-        starts = [0, *cuts]
-        return [Part(path, start, end) for start, end in zip(starts, [*cuts, None], strict=True) if start != end]
+        found = (_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART))
+        cuts = [cut for cut in found if cut]
+        return [Part(path, start, end) for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
 
 
-def _boundary(source: File, offset: int) -> int:
-    """Where the first record behind an offset begins; where none is seen, the first line."""
+def _boundary(source: File, offset: int) -> int | None:
+    """Where the first record behind an offset begins; where none is seen, the first line; None in a long line."""
     text = os.pread(source.descriptor, BOUNDARY_LOOK, offset)
     layouts = Layouts(Times())
     line = first = text.find(b"\n") + 1
     if not first:
-        return offset
+        return None
     while (end := text.find(b"\n", line)) >= 0:
         content = text[line:end]
         inside = layouts.unwrap(content)

@@ -3,13 +3,15 @@
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from multiprocessing.sharedctypes import Synchronized
 
 Item = TypeVar("Item")
@@ -29,38 +31,53 @@ def usable() -> int:
 def in_processes(
     work: Work[Item, Result], items: Sequence[Item], count: int, progress: Callable[[int], None]
 ) -> Iterator[Result]:
-    """The results in the order of the items; items of a process that died are worked on here."""
+    """The results in the order of the items, as they come; items of a process that died are worked on here."""
     context = multiprocessing.get_context("fork")
-    taken = context.Value("q", 0)
-    done = context.Value("q", 0)
-    results: dict[int, Result] = {}
-    workers = []
+    taken, done = context.Value("q", 0), context.Value("q", 0)
+    workers: dict[Connection, BaseProcess] = {}
     try:
         for _ in range(count):
             receiving, sending = context.Pipe(duplex=False)
             worker = context.Process(target=_work, args=(work, items, taken, done, sending), daemon=True)
             worker.start()
             sending.close()
-            workers.append((worker, receiving))
-        told, open_ends = 0, [receiving for _, receiving in workers]
-        while open_ends:
-            for ready in wait(open_ends, _INTERVAL):
+            workers[receiving] = worker
+        results = _Results(workers, done, progress)
+        for number, item in enumerate(items):
+            yield results[number] if results.wait_for(number) else work(item, progress)
+    finally:
+        for receiving, process in workers.items():
+            process.kill()
+            process.join()
+            receiving.close()
+
+
+class _Results(dict[int, Any]):
+    """What the workers have sent."""
+
+    def __init__(
+        self, workers: Iterable[Connection], done: "Synchronized[int]", progress: Callable[[int], None]
+    ) -> None:
+        super().__init__()
+        self._open = list(workers)
+        self._done = done
+        self._progress = progress
+        self._told = 0
+
+    def wait_for(self, number: int) -> bool:
+        """Whether the result of an item comes; not where its worker has died."""
+        while number not in self and self._open:
+            for ready in wait(self._open, _INTERVAL):
                 receiving = cast("Connection", ready)
                 try:
-                    results.update(receiving.recv())
-                except EOFError:
-                    open_ends.remove(receiving)
-            now = done.value
-            if now > told:
-                progress(now - told)
-                told = now
-    finally:
-        for worker, receiving in workers:
-            worker.kill()
-            worker.join()
-            receiving.close()
-    for number, item in enumerate(items):
-        yield results.pop(number) if number in results else work(item, progress)
+                    self.update([receiving.recv()])
+                except (EOFError, OSError, pickle.UnpicklingError):
+                    self._open.remove(receiving)
+            now = self._done.value
+            if now > self._told:
+                self._progress(now - self._told)
+                self._told = now
+        return number in self
 
 
 def _work(
@@ -76,13 +93,11 @@ def _work(
         with done.get_lock():
             done.value += count
 
-    results: dict[int, Any] = {}
-    while True:
-        with taken.get_lock():
-            number = taken.value
-            taken.value += 1
-        if number >= len(items):
-            break
-        results[number] = work(items[number], progress)
     with contextlib.suppress(BrokenPipeError):
-        sending.send(results)
+        while True:
+            with taken.get_lock():
+                number = taken.value
+                taken.value += 1
+            if number >= len(items):
+                return
+            sending.send((number, work(items[number], progress)))

@@ -28,7 +28,7 @@ class Records:
 
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
-        self._beginning: bytes | tuple[()] = ()  # of the last header, where it is that of a time: others begin like it
+        self.beginning: bytes | tuple[()] = ()  #: of the last header, where it is that of a time: others begin like it
 
     def around(self, text: Text, at: int, floor: int, size: int, *, is_mark: bool) -> Record:
         """The record that the match at `at` belongs to; nothing before `floor` does. `is_mark`: a traceback begins."""
@@ -62,7 +62,7 @@ class Records:
 
     def begins(self, text: Text, start: int, end: int) -> bool:
         """Whether the line from `start` to `end` begins a record."""
-        return text.startswith(self._beginning, start, end) or self._layouts.begins(
+        return text.startswith(self.beginning, start, end) or self._layouts.begins(
             bytes(text[start : min(end, start + LOOK)])
         )
 
@@ -98,7 +98,7 @@ class Records:
             if is_alone(header):
                 return start, None, header.timestamp
             if above[:1] in _DIGITS:
-                self._beginning = above[:4]
+                self.beginning = above[:4]
             return line, header, ""
         return start, None, ""
 

@@ -14,7 +14,7 @@ from rules.fingerprint import group_id
 from rules.layouts import QUIET, Header, Layouts, Times
 from rules.patterns import ErrorType
 from rules.records import LOOK, Record, Records, is_alone
-from rules.tracebacks import Span, Text, line_end, span
+from rules.tracebacks import USUAL, Span, Text, line_end, span
 from rules.wrapped import Content, Unwrapped, behind, unwrapped
 
 COLOURS_LIMIT = 64  #: different escape sequences in a window that are taken out one by one
@@ -23,7 +23,7 @@ _COLOUR = re.compile(rb"\x1b\[[0-9;:]*[mK]")
 _LINE_BREAK = ord("\n")
 _TRACEBACK = "Traceback (most recent call last):"
 _DIGITS = dict.fromkeys(range(ord("1"), ord("9") + 1), "0")
-_GROUPS_LIMIT = 16_384  #: shapes of messages whose group is remembered
+_REMEMBERED = 4096  #: texts whose group is remembered
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Scanner:
         key = service, type_, text.translate(_DIGITS)
         known = self._groups.get(key)
         if known is None:
-            if len(self._groups) >= _GROUPS_LIMIT:
+            if len(self._groups) >= _REMEMBERED:
                 self._groups.clear()
             known = self._groups[key] = group_id(service, type_, text)
         return known
@@ -74,6 +74,7 @@ class FileScan:
         self._layouts = layouts
         self._records = Records(layouts)
         self._service = service
+        self._remembered: dict[tuple[str, bytes], tuple[str, str]] = {}
         self.line = line  #: number of the next window's first line
 
     def window(self, text: Text, size: int, start: int, *, final: bool) -> Found:
@@ -97,11 +98,15 @@ class FileScan:
     def _scan(
         self, text: Text, matches: list[Match], found: Found, lines: "_Lines", *, is_wrapped: bool, may_go_on: bool
     ) -> None:
-        floor, size, used = 0, found.consumed, set[int]()
+        floor, size, used, mark = 0, found.consumed, set[int](), self._compiled.mark
         for index, (at, number) in enumerate(matches):
             if at < floor:
                 continue
-            is_mark = number == self._compiled.mark
+            is_mark = number == mark
+            if is_mark and not used and (usual := self._usual(text, at, floor, size, matches, index, lines)):
+                floor = usual[0]
+                found.events.append(usual[1])
+                continue
             content: Content | None = self._layouts.unwrap if is_wrapped else None
             if is_mark and not content and at and text[at - 1] != _LINE_BREAK:
                 content = _behind_prefix(text, at, size)
@@ -122,6 +127,51 @@ class FileScan:
                 found.unknown[event] += 1
             elif event:
                 found.events.append(event)
+
+    def _usual(
+        self, text: Text, at: int, floor: int, size: int, matches: list[Match], index: int, lines: "_Lines"
+    ) -> tuple[int, Event] | None:
+        """What most failures are, read quickly: a header, and below it a traceback with one exception of one line.
+
+        None where it may be anything else, or is no event.
+        """
+        usual = USUAL.match(text, at, size)
+        if usual is None or not text.startswith(self._records.beginning, usual.end()):
+            return None
+        start = max(text.rfind(b"\n", floor, at - 1) + 1, floor)
+        header = self._layouts.header(bytes(text[start : at - 1]))
+        if header is None or header.level in QUIET or is_alone(header):
+            return None
+        told, end = usual.span(1)
+        best = mark = self._compiled.mark
+        for place, number in islice(matches, index + 1, None):
+            if place >= end:
+                break
+            if place >= told:
+                if number > mark:
+                    return None
+                best = min(best, number)
+        if best == mark:
+            return None
+        type_ = self._compiled.type_of(best)
+        exception, group = self._said(type_, bytes(usual[1]))
+        message = printable(header.message[:MESSAGE_LIMIT] or exception)
+        line, offset = lines.at(start)
+        return end + 1, Event(
+            type_.type, type_.severity, header.timestamp, header.level, header.logger, message,
+            self._name, line, offset, group, exception, _decoded(text, at, min(end + 1, at + STACK_LIMIT)),
+        )  # fmt: skip
+
+    def _said(self, type_: ErrorType, said: bytes) -> tuple[str, str]:
+        """The line of an exception as text, and its group; many say the same."""
+        known = self._remembered.get((type_.type, said))
+        if known is None:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            exception = _shown(said, 0, len(said))
+            known = exception, self._scanner.group(self._service, type_.type, exception)
+            self._remembered[type_.type, said] = known
+        return known
 
     def _apart(
         self, text: Text, first: int, size: int, content: Content, lines: "_Lines", used: set[int]

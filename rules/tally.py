@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from rules.event import Event
 
-GROUPS_LIMIT = 10_000  #: groups that are told apart; the events of more are counted by their type alone
+GROUPS_LIMIT = 1000  #: groups that are told apart; the events of more are counted by their type alone
+UNKNOWN_LIMIT = 100  #: names of exceptions that are told apart
+OTHER = "other"
 
 
 @dataclass(slots=True)
@@ -45,8 +47,12 @@ class Tally:
                 groups[event.group] = GroupSeen(event, event)
             if self.limit is None or len(self.events) < self.limit:
                 self.events.append(event)
-        if unknown:
-            self.unknown.update(unknown)
+        self._count_unknown(unknown)
+
+    def _count_unknown(self, unknown: Counter[str]) -> None:
+        for name, count in unknown.items():
+            is_known = name in self.unknown or len(self.unknown) < UNKNOWN_LIMIT
+            self.unknown[name if is_known else OTHER] += count
 
     def join(self, other: "Tally") -> None:
         """What another file holds."""
@@ -60,7 +66,7 @@ class Tally:
         room = None if self.limit is None else max(0, self.limit - len(self.events))
         self.events += [_moved(event, lines) for event in later.events[:room]]
         self.summary.update(later.summary)
-        self.unknown.update(later.unknown)
+        self._count_unknown(later.unknown)
         for group, seen in later.groups.items():
             known = self.groups.get(group)
             last = _moved(seen.last, lines)

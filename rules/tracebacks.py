@@ -11,7 +11,8 @@ from typing import NamedTuple
 MARK = rb"Traceback \(most recent call last\):"  #: as a pattern
 LINES_LIMIT = 60  #: of a message and its notes
 
-_USUAL = re.compile(rb"Traceback [^\n]*\n(?:[ \t][^\n]*\n)+([^\s][^\n]*)\n")
+#: A traceback of one exception, of one line; of those that go on in the next lines too.
+USUAL = re.compile(rb"Traceback [^\n]*\n(?:[ \t][^\n]*\n)+([^\s][^\n]*)\n")
 _CALLS = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*(?:\n|\Z))*")
 _GROUP = re.compile(rb"[^\n]*\n(?:[ ]+[|+][^\n]*(?:\n|\Z))*")
 _GROUP_SAYS = re.compile(rb"^[ ]+\| (?=[^ \n])(?!Traceback )[^\n]*", re.MULTILINE)
@@ -38,7 +39,7 @@ class Span(NamedTuple):
 
 def span(text: Text, start: int, size: int, begins: Begins) -> Span:
     """The traceback that starts in the line at `start`."""
-    usual = _USUAL.match(text, start, size)  # most are one exception of one line
+    usual = USUAL.match(text, start, size)  # most are one exception of one line
     if usual and begins(text, usual.end(), line_end(text, usual.end(), size)):
         line = usual.span(1)
         return Span(usual.end(), [line], line, is_whole=True)

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as redis_py
@@ -13,7 +14,7 @@ import redis as redis_py
 from examples.sinks import MailSink, SlackSink
 from logging_core.buffers.spool import spill_root, spool_root
 from logging_core.streams.connection import connect
-from tests import servers
+from tests import servers, workers
 from tests.stack import Stack
 from tests.waiting import free_port
 
@@ -21,13 +22,31 @@ from tests.waiting import free_port
 for _name in [name for name in os.environ if name.startswith("TOCSIN") and name != "TOCSIN_TEST_DATA"]:
     del os.environ[_name]
 _PORT = free_port()
-_FOLDER = tempfile.TemporaryDirectory(prefix="tocsin-tests-")
+_FOLDER = tempfile.TemporaryDirectory(prefix="tocsin-")
 os.environ["REDIS_URL"] = f"redis://127.0.0.1:{_PORT}/0"
 os.environ["LOG_DIR"] = str(Path(_FOLDER.name, "logs"))
 os.environ["TOCSIN__DATA_DIR"] = str(Path(_FOLDER.name, "data"))
 os.environ["TOCSIN_CONFIG"] = str(Path(_FOLDER.name, "tocsin.yml"))
 Path(os.environ["TOCSIN_CONFIG"]).write_text("{}\n")
 os.environ.pop("SLACK_WEBHOOK_URL", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Folders of tests have short paths, whoever runs them: the stack has a socket in one, which may have 70 bytes."""
+    if config.option.basetemp is None or hasattr(config, "workerinput"):
+        config.option.basetemp = Path(_FOLDER.name, "t")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Scheduling:
+    """Where there are several processes."""
+    config.option.loadscopereorder = False
+    return workers.Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After pytest-randomly has shuffled them."""
+    workers.slow_ones_first(items)
 
 
 @pytest.fixture(scope="session")

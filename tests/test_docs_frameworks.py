@@ -93,7 +93,9 @@ def test_celery(tmp_path: Path, redis_server: str) -> None:
     exec(more, {})
 
 
-@pytest.mark.parametrize(("page", "setup"), [(FASTAPI, asgi.setup_logging), (CELERY, celery.setup_logging)], ids=repr)
+@pytest.mark.parametrize(
+    ("page", "setup"), [(FASTAPI, asgi.setup_logging), (CELERY, celery.setup_logging)], ids=["fastapi", "celery"]
+)
 def test_the_pages_name_the_options_there_are(page: Page, setup: Any) -> None:
     text = page.text.replace("\n", " ")
     for name, option in inspect.signature(setup).parameters.items():

@@ -291,7 +291,8 @@ def test_004_sections_1_and_2(shop: tuple[Flask, Samples]) -> None:
 
 
 def test_004_section_2_2(shop: tuple[Flask, Samples]) -> None:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, event, text
+    from sqlalchemy.engine import Engine
 
     _, samples = shop
     samples.run(3, logger=logging.getLogger("sample"))
@@ -300,6 +301,8 @@ def test_004_section_2_2(shop: tuple[Flask, Samples]) -> None:
     with engine.connect() as connection:
         connection.execute(text(slow))
     engine.dispose()
+    for name in ("before_cursor_execute", "after_cursor_execute"):  # the sample listens to every engine there will be
+        event.remove(Engine, name, samples[name])
     shutdown_logging()
     assert [record["level"] for record in lines("logs/app.log") if record.get("event") == "slow_query"][:1] == [
         "WARNING"

@@ -220,9 +220,10 @@ class Shipper:
 
     def _connected(self) -> "redis.Redis":
         if self._client is None:
-            client = connect_to_ship(self._url, connect_timeout=1, timeout=5)
-            self._budget = stream.budget(client)
-            self._client = client
+            self._client = connect_to_ship(self._url, connect_timeout=1, timeout=5)  # from here on `abandon` finds it
+            self._budget = stream.budget(self._client)
+        if self._client is None:
+            raise ConnectionError("abandoned")
         return self._client
 
     def _disconnect(self) -> None:

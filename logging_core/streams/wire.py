@@ -74,7 +74,7 @@ class Wire:
     def _call(self, *command: Argument) -> Any:
         try:
             if self._socket is None:
-                self._socket = self._connected()
+                self._connect()
                 self._introduce()
             reply = self._ask(*command)
         except BaseException:  # raised again: the answer to this would be taken for that to the next command
@@ -84,17 +84,37 @@ class Wire:
             raise reply
         return reply
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> None:
+        """To the first of its places that answers.
+
+        The socket is ours before it is connected: in a forked child, where a greenlet that was on the way here goes on,
+        `close` must find it.
+        """
+        failed: OSError = ConnectionError("nowhere to connect to")
+        for family, place in self._places():
+            self._socket = connection = socket.socket(family)
+            try:
+                connection.settimeout(self._connect_timeout)
+                connection.connect(place)
+                if family != socket.AF_UNIX:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                connection.settimeout(self._timeout)
+                return
+            except OSError as error:
+                if self._socket is not connection:
+                    raise
+                connection.close()
+                failed = error
+        raise failed
+
+    def _places(self) -> list[tuple[int, Any]]:
+        """A family of sockets and an address of it, in the order in which they are to be tried."""
         if self._address.path:
-            connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(self._connect_timeout)
-            connection.connect(self._address.path)
-        else:
-            connection = socket.create_connection(self._address.hosts[0], self._connect_timeout)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.settimeout(self._timeout)
-        return connection
+            return [(socket.AF_UNIX, self._address.path)]
+        host, port = self._address.hosts[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [(family, place) for family, _, _, _, place in found]
 
     def _introduce(self) -> None:
         address = self._address

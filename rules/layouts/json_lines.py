@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from rules.layouts.header import LIMIT, Header, Layout, shown
-from rules.layouts.levels import level_of, level_of_number
+from rules.layouts.header import LIMIT, Header, Layout, new_header, shown
+from rules.layouts.levels import level_of, level_of_letter, level_of_number
 from rules.layouts.times import Times
 
 _TIMESTAMP = (
@@ -35,6 +35,7 @@ _STACK = (
     "error.stack", "error.stack_trace", "exc_info", "exception", "exc_text", "stack_trace", "err.stack", "stacktrace",
     "stack", "traceback", "exception.stacktrace", "attributes.exception.stacktrace", "errorVerbose", "error", "@x",
 )  # fmt: skip
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -43,6 +44,10 @@ class _Usual(msgspec.Struct, gc=False):
     level: str = ""
     logger: str = ""
     message: str = ""
+    event: Any = None  # structlog's message
+    levelname: Any = None  # python-json-logger's level, ...
+    asctime: Any = None
+    name: Any = None
     error: Any = None
     exception: Any = None
     exc_info: Any = None
@@ -59,6 +64,7 @@ class _Usual(msgspec.Struct, gc=False):
         )  # fmt: skip
 
 
+_NO_STACKS = _Usual().stacks
 _decode_usual = msgspec.json.Decoder(_Usual).decode
 _decode_all = msgspec.json.Decoder().decode
 #: What can still be read of a line that was cut or is no JSON after all.
@@ -78,15 +84,14 @@ def _read(match: re.Match[bytes], times: Times) -> Header:
         usual = _decode_usual(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _unusual(line, times)
-    level = level_of(usual.level)
-    if not (level and usual.timestamp and usual.message):
+    timestamp, word = usual.timestamp or usual.asctime, usual.level or usual.levelname
+    logger, message = usual.logger or usual.name or "", usual.message or usual.event
+    if not (type(timestamp) is type(word) is type(logger) is type(message) is str and (level := level_of(word))):
         return _unusual(line, times)
-    stack = ""
-    if not (
-        usual.error is usual.exception is usual.exc_info is usual.exc_text is usual.stack_trace is usual.stack is None
-    ):
-        stack = _first_stack(usual.stacks)
-    return _header(times.text(usual.timestamp), level, usual.logger, usual.message, stack)
+    stacks = usual.stacks
+    if stacks == _NO_STACKS:
+        return _header(times.text(timestamp), level, logger, message, "")
+    return _header(times.text(timestamp), level, logger, _with_reason(message, usual.error), _first_stack(stacks))
 
 
 def _unusual(line: bytes, times: Times) -> Header:
@@ -99,11 +104,26 @@ def _unusual(line: bytes, times: Times) -> Header:
     level = next(filter(None, (_level(value, pino=pino) for value in _values(record, _LEVEL, (str, int, float)))), "")
     logger = next(_values(record, _LOGGER, (str,)), "")
     message = next(filter(None, _values(record, _MESSAGE, (str,))), "")
-    return _header(timestamp, level, logger, message, _first_stack(_values(record, _STACK, (str, dict, list))))
+    stack = _first_stack(_values(record, _STACK, (str, dict, list)))
+    if (
+        not stack and isinstance(text := record.get("text"), str) and text is not message
+    ):  # loguru's rendering of it all
+        stack = "".join(text.partition(_TRACEBACK)[1:])
+    message = _with_reason(message, record.get("error")) or shown(line, 0)
+    return _header(timestamp, level, logger, message, stack)
+
+
+def _with_reason(message: str, error: Any) -> str:
+    """The message, and behind it what zap and others tell of the error in a field of its own."""
+    if not isinstance(error, str) or "\n" in error or error in message:
+        return message
+    return f"{message}: {error}"
 
 
 def _header(timestamp: str, level: str, logger: str, message: str, stack: str) -> Header:
     """A traceback that is a part of the message is the stack."""
+    if "\x1b" in message:
+        message = _COLOUR.sub("", message)
     if not stack and _TRACEBACK in message:
         before, begin, rest = message.partition(_TRACEBACK)
         stack = begin + rest
@@ -111,7 +131,7 @@ def _header(timestamp: str, level: str, logger: str, message: str, stack: str) -
     if not (message.isascii() and stack.isascii()):  # JSON can hold halves of characters, which no file can
         message, stack = (text.encode("utf-8", "backslashreplace").decode() for text in (message, stack))
         logger = logger.encode("utf-8", "backslashreplace").decode()
-    return Header(timestamp, level, logger, message, stack, "json")
+    return new_header((timestamp, level, logger, message, stack, "json"))
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
@@ -139,7 +159,9 @@ def _values(record: dict[str, Any], names: tuple[str, ...], types: tuple[type, .
 
 
 def _level(value: str | float, *, pino: bool) -> str:
-    return level_of(value) if isinstance(value, str) else level_of_number(value, pino=pino)
+    if not isinstance(value, str):
+        return level_of_number(value, pino=pino)
+    return level_of(value) if len(value) > 1 else level_of_letter(value.encode("ascii", "replace"))
 
 
 def _first_stack(values: Iterable[Any]) -> str:
@@ -177,4 +199,4 @@ def _salvaged(line: bytes, times: Times) -> Header:
     return Header(times.text(found["timestamp"]), level_of(found["level"]), found["logger"], shown(line, 0))
 
 
-LAYOUTS: Final = (Layout(b"{", re.compile(rb'\{\s*+"'), _read),)
+LAYOUTS: Final = (Layout(b"{", re.compile(rb'\{\s{0,80}+"'), _read),)

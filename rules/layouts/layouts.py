@@ -1,36 +1,55 @@
 """All layouts, as one: which a line is in, and what it says."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
-from rules.layouts import json_lines, levelled, stamped, syslog
+from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
 from rules.layouts.header import LIMIT, Header, Layout
+from rules.layouts.servers import continues_postgres
+from rules.layouts.stamped import usual
 from rules.layouts.times import Times
 from rules.layouts.wrappers import Wrapped, peel, unwrap
 
 #: The more special ones first: the first that a line begins like is the one that reads it.
 _ALL: tuple[Layout, ...] = (
-    *json_lines.LAYOUTS, *syslog.LAYOUTS, *stamped.LAYOUTS, *levelled.LAYOUTS,
+    *json_lines.LAYOUTS, *syslog.LAYOUTS, *servers.LAYOUTS, *lettered.LAYOUTS, *kernel.LAYOUTS, *logfmt.LAYOUTS,
+    *stamped.LAYOUTS, *levelled.LAYOUTS, *servers.LAST,
 )  # fmt: skip
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
-
-
-def _together(layouts: Sequence[Layout]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(b"(?:%b)" % layout.start.pattern for layout in layouts))
-
-
-_BY_FIRST = {first: [layout for layout in _ALL if first in layout.first] for layout in _ALL for first in layout.first}
-_BEGINNINGS = {first: _together(layouts) for first, layouts in _BY_FIRST.items()}
+_MARK = _BOM[:1]
 #: Layouts whose message may be a line of any other layout.
 _CARRIERS = frozenset({"syslog"})
 
 
+class _Beginnings:
+    """The layouts of the lines that begin with one byte, as one pattern."""
+
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self.match = re.compile(b"|".join(b"(%b)" % layout.start.pattern for layout in layouts)).match
+        groups = accumulate((layout.start.groups + 1 for layout in layouts), initial=1)
+        # The group that is closed last is the one around a whole layout.
+        self.by_group = dict(zip(groups, layouts, strict=False))
+
+
+_BY_FIRST = {
+    first: _Beginnings([layout for layout in _ALL if first in layout.first]) for each in _ALL for first in each.first
+}
+
+
+def _any_of(layouts: Iterable[Layout]) -> Callable[[bytes], object]:
+    # Which one it is does not matter here: times are what most lines begin with.
+    ordered = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
+    return re.compile(b"|".join(layout.start.pattern for layout in ordered)).match
+
+
+_MATCHES = {first: _any_of(beginnings.by_group.values()) for first, beginnings in _BY_FIRST.items()}
+
+
 def bare(line: bytes) -> bytes:
     """A line without colours and without the mark that a file may begin with."""
-    if b"\x1b" in line:
-        line = _COLOUR.sub(b"", line[:LIMIT]) + line[LIMIT:]
-    return line[3:] if line[:1] == b"\xef" and line.startswith(_BOM) else line
+    return (_COLOUR.sub(b"", line[:LIMIT]) + line[LIMIT:]).removeprefix(_BOM)
 
 
 class Layouts:
@@ -41,30 +60,46 @@ class Layouts:
 
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
-        line = bare(line)
-        for layout in _BY_FIRST.get(line[0] if line else 0, ()):
-            if found := layout.start.match(line, 0, LIMIT):
-                header = layout.read(found, self._times)
-                return self._with_content(header) if header.layout in _CARRIERS else header
-        return None
+        header = self._header(line)
+        return self._with_content(header) if header and header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
-        line = bare(line)
-        start = _BEGINNINGS.get(line[0]) if line else None
-        return start is not None and start.match(line, 0, LIMIT) is not None
+        if b"\x1b" in line or line[:1] == _MARK:
+            line = bare(line)
+        if not line:
+            return False
+        first = line[0]
+        match = _MATCHES.get(first)
+        return (
+            match is not None and match(line) is not None and not (first in b"0123456789" and continues_postgres(line))
+        )
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
-        return unwrap(bare(line), self._times)
+        return unwrap(bare(line) if b"\x1b" in line else line, self._times)
 
     def peel(self, line: bytes) -> Wrapped | None:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
-        return peel(bare(line), self._times)
+        return peel(line, self._times)
+
+    def _header(self, line: bytes) -> Header | None:
+        if b"\x1b" in line or line[:1] == _MARK:
+            line = bare(line)
+        second = line[:19]
+        if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
+            return quick
+        beginnings = _BY_FIRST.get(line[0]) if line else None
+        found = beginnings.match(line) if beginnings else None
+        if beginnings is None or found is None or continues_postgres(line):
+            return None
+        layout = beginnings.by_group[found.lastindex or 0]
+        start = layout.start.match(line)
+        return layout.read(start, self._times) if start else None
 
     def _with_content(self, outer: Header) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
-        inner = self.header(outer.message.encode())
+        inner = self._header(outer.message.encode())
         if inner is None:
             return outer
         return Header(

@@ -33,5 +33,5 @@ _ANY_CASE = b"|".join((WORDS, WORDS.lower(), WORDS.title()))
 LAYOUTS: Final = (
     Layout(b"TDINWECFS", re.compile(rb"(%b)(?=[\s:|/\]]|$)" % _CAPITALS), _read),
     Layout(b"LP", re.compile(rb"(LOG|PANIC)(?=:  )"), _read),
-    Layout(b"[", re.compile(rb"(\[\s*+(?:%b)\s*+\])" % _ANY_CASE), _read),
+    Layout(b"[", re.compile(rb"(\[\s{0,80}+(?:%b)\s{0,80}+\])" % _ANY_CASE), _read),
 )

@@ -15,10 +15,11 @@ _SYNONYMS = {
     "CRITICAL": "CRITICAL CRIT FATAL FTL ALERT EMERGENCY EMERG PANIC DPANIC",
 }
 _CANONICAL = {word: level for level, words in _SYNONYMS.items() for word in words.split()}
-_SPELLINGS: dict[bytes | str, str] = {}
+#: Each word in capitals, in small letters and with a capital, as bytes and as text.
+SPELLINGS: Final[dict[bytes | str, str]] = {}
 for _word, _level in _CANONICAL.items():
     for _spelling in (_word, _word.lower(), _word.capitalize()):
-        _SPELLINGS[_spelling] = _SPELLINGS[_spelling.encode()] = _level
+        SPELLINGS[_spelling] = SPELLINGS[_spelling.encode()] = _level
 _LETTERS = {"T": "TRACE", "V": "TRACE", "D": "DEBUG", "I": "INFO", "N": "NOTICE", "W": "WARNING", "E": "ERROR"}
 _LETTERS |= dict.fromkeys("CFAP", "CRITICAL")
 _OF_PYTHON = {1: "DEBUG", 2: "INFO", 3: "WARNING", 4: "ERROR", 5: "CRITICAL"}
@@ -31,7 +32,7 @@ WORDS: Final = "|".join(sorted(_CANONICAL, key=len, reverse=True)).encode()
 
 def level_of(word: bytes | str) -> str:
     """The level of a word in any case, or ""."""
-    known = _SPELLINGS.get(word)
+    known = SPELLINGS.get(word)
     if known is not None:
         return known
     text = word if isinstance(word, str) else word.decode("ascii", "replace")

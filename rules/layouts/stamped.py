@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from rules.layouts.header import LIMIT, Header, Layout, shown
-from rules.layouts.levels import WORDS, level_of
+from rules.layouts.header import LIMIT, Header, Layout, new_header, shown
+from rules.layouts.levels import SPELLINGS, WORDS, level_of
 from rules.layouts.times import ZONE, Times
 
 CLOCK: Final = rb"\d\d:\d\d:\d\d"
@@ -30,14 +30,22 @@ _BRACKETS = rb"\[(?:[^\[\]]|\[[^\[\]]{0,80}+\]){0,160}+\]"
 _DOTTED = rb"[A-Za-z_][\w-]*+(?:[.$][\w$-]++)++"
 _PARTS = {b"zone": ZONE, b"any": _ANY_CASE, b"words": WORDS, b"brackets": _BRACKETS, b"dotted": _DOTTED}
 
-#: Behind the second, in the two usual shapes: (1) fraction, then (2) level, (3) logger, or (4) logger, (5) level.
-_USUAL = re.compile(rb"(?:[.,](\d{1,9}))?+ (?:(%(words)b) ++(%(dotted)b):? |- ([\w.-]++) - (%(words)b) - )" % _PARTS)
+#: Behind the second, in three usual shapes: (1) fraction, then (2) level, (3) logger; or (4) and (5); or (6) and (7).
+_USUAL = re.compile(
+    rb"(?:[.,](\d{1,9}))?+ (?:(%(words)b) ++(%(dotted)b):? |- ([\w.-]++) - (%(words)b) - "
+    rb"|\| (%(words)b) *+\| ([\w.]++):[\w<>.]++:\d++ - )" % _PARTS
+)
+#: In the shapes of gunicorn and Celery, which have no logger: (1) fraction, (2) zone, (3) level.
+_SERVED = re.compile(
+    rb"(?:,(\d{3}))?+(?: ([+-]\d{4}))?+(?:\] \[\d++\] \[|: )(%(words)b)(?:/[^\]\s]{1,80}+)?+\] (?!\[|[A-Za-z_]\w*+\.)"
+    % _PARTS
+)
 #: In all others: (1) fraction, (2) zone, then (3) a level; or (4) whatever is before it and (5) or (6) the level.
 _TAIL = re.compile(
     rb"(?:[.,](\d{1,12}))?+(?:\s?(%(zone)b))?[\]\s|:,-]*+"
     rb"(?:(%(any)b)(?=\s*+[:|\]]|\s\s|\t)"
     rb"|((?:(?:%(brackets)b:?[\s|]*+|[^\s\[|]\S{0,120}+[\s|]++)){0,5}?)"
-    rb"(?:\[\s*+(%(any)b)\s*+\]|(%(words)b)(?![\w.-])))?+" % _PARTS
+    rb"(?:\[\s*+(?:[a-z]\w*:)?(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
 )
 #: Behind the level: (1) brackets, then (2) or (3) or (4) a logger.
 _AFTER = re.compile(
@@ -46,17 +54,20 @@ _AFTER = re.compile(
     rb"(?:(?:\d++\s++)?---\s++)?+"  # Spring: process
     rb"((?:%(brackets)b\s*+)*+)(?:[-:]\s++)?+"
     rb"(?:([A-Za-z_][\w.$]*+):[\w<>.]++:\d++\s(?:-\s)?+"  # loguru: module, function, line
-    rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
+    rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|:(?=[^\s\d/])|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
     rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s))?+" % _PARTS
 )
-_TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[\]]++)")
+_TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[]\S*+)")
+_BRACKETED = re.compile(rb"\[\s*+([^\[\]]*+)\]")
 _NAME = re.compile(rb"[A-Za-z_][\w.$-]*+")
 _WORD = re.compile(rb"[A-Za-z]++")
 _NO_LOGGER = re.compile(
     rb"(?:.*[.])?\w*(?:Error|Exception|Warning|Interrupt)|.*\.(?:py|log|json|ya?ml|toml|conf|ini|txt|csv|pt|sock|com|org|net)"
 )
 _THREAD = re.compile(rb"(?i:main|mainthread|mainprocess|.*thread.*)|.*[-_#]\d+")
-_PLACE = re.compile(rb"\[[^\[\]]*:(\w[\w$]*)@\d+\]")
+#: structlog's console has the logger behind the event.
+_STRUCTLOG = re.compile(r"\s+\[([A-Za-z_][\w.]*)\](?=\s\S+=|\s*$)")
+_PLACE = re.compile(rb".*:(\w[\w$]*)@\d+\]\s*")
 
 
 @lru_cache(4096)
@@ -67,11 +78,11 @@ def _logger(name: bytes) -> str:
 
 @lru_cache(4096)
 def _logger_in_brackets(brackets: bytes) -> str:
-    """The last name in brackets that may be a logger's."""
+    """The last name in brackets that may be a logger's, or the last dotted one."""
     if place := _PLACE.match(brackets):  # ZooKeeper: [thread:class@line]
         return _logger(place[1])
-    names = [name.strip() for name, _ in _TOKEN.findall(brackets)]
-    return next((found for name in reversed(names) if _NAME.fullmatch(name) and (found := _logger(name))), "")
+    inside = (name.strip() for name in reversed(_BRACKETED.findall(brackets)))
+    return _chosen([found for name in inside if _NAME.fullmatch(name) and (found := _logger(name))])
 
 
 @lru_cache(4096)
@@ -86,19 +97,24 @@ def _logger_before(before: bytes) -> str | None:
             words += _WORD.fullmatch(plain) is not None
     if words > 1 and b" - " not in before and b"|" not in before:
         return None
+    return _chosen(names)
+
+
+def _chosen(names: list[str]) -> str:
     return next((name for name in names if "." in name), names[0] if names else "")
 
 
 def usual(line: bytes, end: int, second: bytes, times: Times) -> Header | None:
-    """The header of a line in one of the two usual shapes, quickly; `second` ends at `end`."""
-    found = _USUAL.match(line, end, LIMIT)
+    """The header of a line in one of the usual shapes, quickly; `second` ends at `end`."""
+    found = _USUAL.match(line, end)
     if found is None:
         return None
-    fraction, word, name, framed, level = found.groups()
-    logger = framed.decode() if framed else _logger(name)
+    fraction, word, name, framed, framed_word, barred_word, barred = found.groups()
+    logger = framed.decode() if framed else _logger(name or barred)
     if not logger:
         return None
-    return Header(times.iso(second, fraction), level_of(word or level), logger, shown(line, found.end()))
+    level = SPELLINGS[word or framed_word or barred_word]
+    return new_header((times.iso(second, fraction), level, logger, shown(line, found.end()), "", "text"))
 
 
 def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
@@ -106,6 +122,10 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     quick = usual(line, end, second, times)
     if quick is not None:
         return quick
+    if line.startswith(b"[") and (served := _SERVED.match(line, end)):
+        fraction, zone, word = served.groups()
+        message = shown(line, served.end())
+        return new_header((times.iso(second, fraction, zone), SPELLINGS[word], "", message, "", "text"))
     tail = _TAIL.match(line, end, LIMIT)
     if tail is None:
         return Header("", "", "", shown(line, end))
@@ -116,24 +136,23 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     if not word or logger is None:
         return Header(timestamp, "", "", shown(line, tail.start(4) if before else tail.end()))
     logger, message = after_level(line, tail.end(), logger)
+    if bracketed and not logger and (named := _STRUCTLOG.search(message)):
+        logger, message = named[1], message[: named.start()] + message[named.end() :]
     return Header(timestamp, level_of(word), logger, message)
 
 
-def after_level(line: bytes, end: int, logger: str = "") -> tuple[str, str]:
-    """The logger, if it is not known yet, and the message of a line whose level ends at `end`."""
+def after_level(line: bytes, end: int, before: str = "") -> tuple[str, str]:
+    """The logger and the message of a line whose level ends at `end`; `before`: the logger in front of the level."""
     after = _AFTER.match(line, end, LIMIT)
     if after is None:
-        return logger, shown(line, end)
+        return before, shown(line, end)
     brackets, place, dotted, framed = after.groups()
     found = _logger(place or dotted or framed or b"")
-    if found and (not logger or (dotted and "." not in logger)):
+    if found and (not before or (dotted and "." not in before)):
         return found, shown(line, after.end())
-    start = next((after.start(group) for group in (2, 3, 4) if after[group]), after.end())
-    if brackets and not logger:
-        logger = _logger_in_brackets(brackets)
-    elif brackets:
-        start = after.start(1)
-    return logger, shown(line, start)
+    named = "" if before else _logger_in_brackets(brackets)
+    first = (2, 3, 4) if named or not brackets else (1,)
+    return before or named, shown(line, next((after.start(part) for part in first if after[part]), after.end()))
 
 
 def _read(match: re.Match[bytes], times: Times) -> Header:
@@ -143,7 +162,28 @@ def _read(match: re.Match[bytes], times: Times) -> Header:
 #: Date and time, to the second.
 SECOND: Final = _DIGITS + b"|" + _LETTERS
 
+_UNDATED = re.compile(
+    rb"\[?(%b)(?=(?:[.,]\d{1,9})?[\]\s|:-]++(?:%b[\s|]*+|[\w.-]{1,120}+ - )?\[?(?:%b)(?!\w))"
+    % (CLOCK, _BRACKETS, WORDS)
+)
+_RICH = re.compile(rb"\[(\d\d/\d\d)/(\d\d) (%b)\](?= )" % CLOCK)
+_EPOCH = re.compile(rb"(\d{10}(?:\.\d{1,9}|\d{3})?)(?=[\s|:-]++\[?(?:%b)(?!\w))" % WORDS)
+
+
+def _read_rich(match: re.Match[bytes], times: Times) -> Header:
+    day, year, clock = match.groups()
+    return after_time(match.string, match.end(3), b"%b/20%b %b" % (day, year, clock), times)
+
+
+def _read_epoch(match: re.Match[bytes], times: Times) -> Header:
+    header = after_time(match.string, match.end(1), b"", times)
+    return header._replace(timestamp=times.text(match[1].decode()))
+
+
 LAYOUTS: Final = (
+    Layout(b"0123456789[", _UNDATED, _read),
+    Layout(b"[", _RICH, _read_rich),
+    Layout(b"0123456789", _EPOCH, _read_epoch),
     Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"[", re.compile(rb"\[(%b|%b)" % (_DIGITS, _LETTERS)), _read),
     Layout(b"ADFJMNOSTW", re.compile(rb"(%b)" % _LETTERS), _read),

@@ -15,7 +15,7 @@ _SHAPES = tuple(
         rb"(?P<day>\d\d?)[-/ ]" + _MONTH + rb"[-/ ](?P<year>\d{4})[: ]+" + _CLOCK,
         rb"(?:[A-Za-z]{3},? +)?" + _MONTH + rb" +(?P<day>\d\d?),? +(?:(?P<year>\d{4}),? )?" + _CLOCK,
         rb"(?:[A-Za-z]{3},? +)?" + _MONTH + rb" +(?P<day>\d\d?) +" + _CLOCK + rb" +(?P<year>\d{4})",
-        rb"(?P<month>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4}),? +" + _CLOCK,
+        rb"(?P<one>\d\d?)/(?P<other>\d\d?)/(?P<year>\d{4}),? +" + _CLOCK,  # American, unless it cannot be
         rb"(?P<short>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) +" + _CLOCK,
         rb"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)[T ]+" + _CLOCK,
         rb"(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d) +" + _CLOCK,
@@ -50,7 +50,10 @@ class Times:
         """
         self._zone = zone
         self._latest = latest
-        self._seconds: dict[bytes, str] = {}  # as they are written: logs hold many lines of one second
+        # As they are written: logs hold many lines of one second.
+        self._seconds: dict[bytes, str] = {}
+        self._zoned: dict[tuple[bytes, bytes], str] = {}
+        self.knows = self._seconds.__contains__  #: whether a second, as it is written, was met already
         self._canonical: set[str] = set()
 
     def iso(self, second: bytes, fraction: bytes | None = None, zone: bytes | None = None) -> str:
@@ -58,15 +61,19 @@ class Times:
 
         "" for what is no time, or one that never was (30 February).
         """
-        key = second if zone is None else b"%b %b" % (second, zone)
-        known = self._seconds.get(key)
+        known = self._seconds.get(second) if zone is None else self._zoned.get((second, zone))
         if known is None:
-            if len(self._seconds) >= _REMEMBERED:
+            known = self._read(second, zone)
+            if len(self._seconds) + len(self._zoned) >= _REMEMBERED:
                 self._seconds.clear()
-            known = self._seconds[key] = self._read(second, zone)
+                self._zoned.clear()
+            if zone is None:
+                self._seconds[second] = known
+            else:
+                self._zoned[second, zone] = known
         if fraction is None or not known:
             return known and f"{known}000000+00:00"
-        return f"{known}{fraction.decode():0<6.6}+00:00"
+        return known + fraction.decode().ljust(6, "0")[:6] + "+00:00"
 
     def text(self, text: str) -> str:
         """A whole text: a time with fraction and zone, or a number since 1970; "" if it is neither."""
@@ -109,12 +116,15 @@ class Times:
 
     def _moment(self, parts: dict[str, bytes], zone: bytes | None) -> datetime:
         """Raises ValueError or OverflowError where there was no such time."""
-        month = _MONTHS.index(parts["name"].lower()) + 1 if "name" in parts else int(parts["month"])
-        day, hour = int(parts["day"]), int(parts["hour"])
+        if "one" in parts:
+            month, day = int(parts["one"]), int(parts["other"])
+            month, day = (day, month) if month > 12 else (month, day)
+        else:
+            day = int(parts["day"])
+            month = _MONTHS.index(parts["name"].lower()) + 1 if "name" in parts else int(parts["month"])
+        hour = int(parts["hour"])
         if half := parts.get("half"):
             hour = hour % 12 + 12 * (half in b"Pp")
-        if month > 12 and "year" in parts:  # 19/02/2026
-            month, day = day, month
         rest = (month, day, hour, int(parts["minute"]), int(parts["second"]))
         where = self._zone if zone is None else self._zone_of(zone)
         if "year" in parts:

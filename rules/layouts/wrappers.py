@@ -50,7 +50,7 @@ def unwrap(line: bytes, times: Times) -> Wrapped | None:
     """What is inside of a line that a container runtime has wrapped, or None."""
     first = line[:1]
     if first == b"{":
-        return _docker(line, times) if line.startswith(b'{"log":"') else None
+        return _docker(line, times) if line.startswith(b'{"log":') else None
     if first.isdigit():
         if cri := _CRI.match(line, 0, LIMIT):
             second, fraction, zone, stream, tag = cri.groups()

@@ -183,6 +183,11 @@ _FORMATS: Mapping[re.Pattern[bytes], Callable[[], Format]] = {
 }
 
 
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins like this is an archive."""
+    return any(magic.match(head) for magic in _FORMATS)
+
+
 def format_of(head: bytes) -> Format | None:
     """The format of a file that begins like this; None of one that is no archive.
 

@@ -5,6 +5,8 @@ import stat
 from abc import ABC, abstractmethod
 from typing import Self
 
+from rules.siblings import identity
+
 
 class SourceError(OSError):
     """Something cannot be read, or not to its end; the text names it and says why."""
@@ -61,8 +63,9 @@ class File(Source):
         super().__init__(name)
         status = os.fstat(descriptor)
         self.descriptor = descriptor
+        self.identity = identity(status)  #: `<device>:<inode>`
         self.size: int = status.st_size
-        self.modified = status.st_mtime
+        self.modified: float = status.st_mtime
 
     def read(self, memory: memoryview) -> int:
         """As `Source.read`; what is written meanwhile is read too."""

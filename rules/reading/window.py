@@ -10,10 +10,22 @@ lines can wait for its end. A line that is longer than the window is shown once,
 it is dropped as it is read, its line end excepted, so that lines can be counted.
 """
 
+import time
 from collections.abc import Callable
-from typing import ClassVar, Final
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from typing import ClassVar, Final, NamedTuple
 
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class Patience(NamedTuple):
+    """For how many seconds more is waited for, where there is none now."""
+
+    lines: float = 0.0  #: until the lines that are there are settled
+    half: float = 0.0  #: until a last line without its end is shown
+
+
+AT_ONCE: Final = Patience()  #: for what does not grow
 
 
 class Window:
@@ -21,22 +33,26 @@ class Window:
 
     SIZE: ClassVar[int] = 1 << 20  #: bytes; stays in a core's second cache, so that scanning finds it there
 
-    def __init__(self, read: Callable[[memoryview], int], start: int = 0) -> None:
+    def __init__(self, read: Callable[[memoryview], int], start: int = 0, patience: Patience = AT_ONCE) -> None:
         """Begin with nothing.
 
         Args:
             read: puts bytes into the memory it is given and returns how many, 0 where there are no more now.
             start: the offset of the first byte that it will read; at 0, the mark of UTF-8 is left out.
+            patience: with a text that grows; its time runs from the last byte that came.
         """
+        self.patience = patience
         self._read = read
-        self._buffer = bytearray(self.SIZE)
+        self._grown_at = time.monotonic()
+        # Mapped, since then what was never used takes no memory: of many small files, or of files that hardly grow.
+        self._buffer = mmap(-1, self.SIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         self._memory = memoryview(self._buffer)
         self._begin = self._end = 0  # of the bytes that are there, shown or not
         self._failure: OSError | None = None
         #: Whole lines, good until the next `fill`; the last one may lack its end where `ended` or `skipping`.
         self.text = self._memory[:0]
         self.start = start  #: the offset of `text[0]`
-        self.ended = False  #: whether there was no more to read
+        self.ended = False  #: whether there was no more to read, when it was last tried
         self.skipping = False  #: whether `text` is the beginning of a line whose rest is dropped
         self.settled = False  #: whether `text` will not go on: all of it should be consumed
 
@@ -84,7 +100,7 @@ class Window:
                 self.ended = True
                 return
             self._end += count
-            if self.start == 0 and self._buffer.startswith(_BOM):
+            if self.start == 0 and self._buffer[: min(self._end, len(_BOM))] == _BOM:
                 self.start = self._begin = len(_BOM)
                 self._move_to_front()
 
@@ -97,11 +113,15 @@ class Window:
         self._move_to_front()
 
     def _show(self, *, grown: bool) -> None:
+        now = time.monotonic()
+        if grown:
+            self._grown_at = now
+        waited = now - self._grown_at if self.ended else -1.0
+        is_last = waited >= self.patience.half or self._failure is not None
         is_full = self._end == self.SIZE
-        finished = self.ended or self._failure is not None
-        lines = self._end if finished else self._buffer.rfind(b"\n", 0, self._end) + 1
+        lines = self._end if is_last else self._buffer.rfind(b"\n", 0, self._end) + 1
         if is_full and not lines:
             self.skipping = True
             lines = self._end
         self.text = self._memory[:lines]
-        self.settled = finished or self.skipping or (is_full and not grown)
+        self.settled = is_last or self.skipping or waited >= self.patience.lines or (is_full and not grown)

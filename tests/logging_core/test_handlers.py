@@ -59,6 +59,14 @@ def test_records_arrive_in_order_with_their_numbers(make: Make, redis: Redis, bu
     assert stats == {"accepted": 1000, "shipped": 1000, "waiting": 0, "dropped": {}}
 
 
+def test_what_dies_with_a_memory_buffer_is_said(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    logger, handler = make(redis_url=f"redis://127.0.0.1:{free_port()}/0", buffer="memory")
+    for _ in range(3):
+        logger.info("lost")
+    handler.close()
+    assert "tocsin: 3 log records were not shipped: redis://127.0.0.1:" in capfd.readouterr().err
+
+
 def test_threads_lose_and_repeat_nothing(make: Make, redis: Redis) -> None:
     logger, handler = make()
     threads = [

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.cli import COMMANDS
+
 BAD_RULES = """\
 groups:
   - name: shop
@@ -102,3 +104,21 @@ def test_a_mistake_in_the_settings_is_told_with_its_place(tmp_path, environment,
     done = tocsin("check-config", folder=tmp_path, **environment)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith(wanted)
+
+
+def test_the_help_tells_of_every_command(tmp_path):
+    told = tocsin("--help", folder=tmp_path, COLUMNS="200").stdout
+    for name in COMMANDS:
+        assert f" {name} " in told
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["genlog", "--help"], ["analyze", "--help"], ["perf", "--help"]])
+def test_what_needs_neither_celery_nor_redis_does_not_import_them(tmp_path, arguments):
+    code = (
+        "import sys; from tocsin.cli import main\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    print(*{'celery', 'redis', 'pydantic_settings', 'requests'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("", "")

@@ -122,9 +122,10 @@ started = time.monotonic()
 shutdown_logging()
 assert time.monotonic() - started < 5
 """)  # fmt: skip
-    waits, refused = done.stderr.splitlines()
+    waits, refused, lost = done.stderr.splitlines()
     assert f"wait for {nobody}" in waits
     assert refused.endswith("refused: buffer_full")
+    assert "500 log records were not shipped" in lost
 
 
 @pytest.mark.parametrize("how", ["sys.stderr.close()", "os.close(2)", "sys.stderr = None",

@@ -105,7 +105,7 @@ def test_greenlets_of_ours_do_not_live_on_in_forked_children(guest: Guest, buffe
         guest.settings["redis"]["buffer"] = buffer
     elif buffer == "memory":
         pytest.skip("files have one buffer")
-    guest.run("""
+    done = guest.run("""
 import gevent
 begin()
 log = get_logger("guest")
@@ -121,11 +121,40 @@ for worker in range(8):
             log.info(f"worker {worker} {number}")
             gevent.sleep(0.003)
         gevent.sleep(0.2)
+        assert logging.getLogger().handlers[0].flush(20)
         shutdown_logging()
         os._exit(0)
     children.append(pid)
     gevent.sleep(0.001 * worker)
 for pid in children:
     assert os.waitpid(pid, 0)[1] == 0
+assert logging.getLogger().handlers[0].flush(20)
 """, before=PATCH)  # fmt: skip
+    assert "tocsin:" not in done.stderr
     guest.each_once(*(f"{who} {worker} {n}" for who in ("master", "worker") for worker in range(8) for n in range(30)))
+
+
+def test_a_fork_before_redis_has_said_its_first_word_takes_no_answer_from_the_parent(guest: Guest) -> None:
+    """The copies of the greenlet that connects wait for the same answer as it does, and must not have it."""
+    if guest.destination == "files":
+        pytest.skip("nothing is connected to")
+    guest.settings["redis"]["buffer"] = "memory"
+    done = guest.run(f"""
+import gevent, redis
+begin()
+redis.Redis.from_url({guest.url!r}, protocol=2).execute_command("CLIENT", "PAUSE", "500", "ALL")
+get_logger("guest").info("one")
+gevent.sleep(0.1)
+children = []
+for _ in range(6):
+    pid = os.fork()
+    if not pid:
+        gevent.sleep(1)
+        os._exit(0)
+    children.append(pid)
+assert logging.getLogger().handlers[0].flush(20)
+for pid in children:
+    assert os.waitpid(pid, 0)[1] == 0
+""", before=PATCH)  # fmt: skip
+    assert "tocsin:" not in done.stderr
+    guest.each_once("one")

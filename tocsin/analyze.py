@@ -1,0 +1,150 @@
+"""The command `tocsin analyze`: what failed, by log files of any layout. It needs no settings and no Redis."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+from msgspec.structs import asdict
+
+from recovery.diagnosis import Advice, diagnose, found_types
+from recovery.runbook import load_runbooks
+from rules.analysis import Analysis, analyze
+from rules.errors import ConfigError
+from rules.patterns import LIBRARY, load_patterns
+from rules.reading.opening import STANDARD_INPUT
+from rules.reading.paths import expand
+from rules.scanner import Scanner
+from rules.tally import GroupSeen
+from tocsin.analysis_view import View
+from tocsin.progress import progress
+from tocsin.shown_event import shown_event, shown_text
+
+NOTHING, FOUND, BAD, INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
+EPILOG = (
+    "Exit codes: 0 no failure was found, 1 some were, 2 bad use (no such file, a mistake in a pattern file), "
+    "3 something could not be read to its end, 130 Ctrl-C. Colours are for terminals, and not with NO_COLOR."
+)
+LIMIT = 1000  #: events that are shown one by one, where nothing else is said
+
+
+def command(  # each option of the command is an argument here
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each group and each event.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The first N events are shown or printed; all are counted.")
+    ] = LIMIT,
+    patterns: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Error types besides those we know. Repeated: all.")
+    ] = None,
+    zone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Of times that do not say theirs, such as Europe/Paris.")
+    ] = "UTC",
+    mmap: Annotated[
+        bool, typer.Option("--mmap/--no-mmap", help="Map files that nobody writes to; reading them is faster.")
+    ] = False,
+) -> None:
+    """Find the failures in log files, plain or packed: what, how often, since when, where, and what to do."""
+    _refuse_missing(paths)
+    times_in = _zone(zone)
+    with _quiet_end():
+        try:
+            scanner = Scanner(load_patterns((*sorted(LIBRARY.glob("*.yml")), *patterns) if patterns else ()))
+        except ConfigError as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(BAD) from None
+        analysis = _analysis(paths, scanner, limit, times_in, mmap=mmap)
+        advice = diagnose(found_types(analysis), {type_: runbook.actions for type_, runbook in load_runbooks().items()})
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(_as_dict(analysis, advice, zone)) + b"\n")
+        else:
+            view = View(colour=_is_coloured(), verbose=verbose)
+            sys.stdout.writelines(view.lines(analysis, advice))
+        sys.stdout.flush()
+    raise typer.Exit(INCOMPLETE if analysis.problems else FOUND if analysis.summary else NOTHING)
+
+
+def _analysis(paths: list[str], scanner: Scanner, limit: int, zone: tzinfo, *, mmap: bool) -> Analysis:
+    unlisted: list[OSError] = []
+    files = expand(paths, unlisted.append)
+    with progress("reading", _size(files)) as tell:
+        analysis = analyze(files, scanner, limit=limit, zone=zone, mmap=mmap, progress=tell)
+    analysis.problems[:0] = map(str, unlisted)
+    for problem in analysis.problems:
+        typer.echo(shown_text(problem), err=True)
+    return analysis
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise typer.BadParameter(f"{name!r} is no time zone such as Europe/Paris", param_hint="--zone") from None
+
+
+def _refuse_missing(paths: list[str]) -> None:
+    for path in paths:
+        if path != STANDARD_INPUT and not os.path.lexists(path):
+            raise typer.BadParameter(f"{path}: no such file or folder", param_hint="PATH")
+
+
+def _size(files: list[str]) -> int | None:
+    """The bytes of them all; None where one is a pipe."""
+    try:
+        return sum(os.stat(path).st_size for path in files)  # noqa: PTH116  # names as they were given
+    except OSError:
+        return None
+
+
+def _as_dict(analysis: Analysis, advice: Advice, zone: str) -> dict[str, Any]:
+    return {
+        "events": [asdict(shown_event(event)) for event in analysis.events],
+        "summary": dict(analysis.summary.most_common()),
+        "actions": list(map(str, advice)),
+        "plan": [{"action": str(each), "causes": [cause.type for cause in each.causes]} for each in advice],
+        "tell": [each.type for each in advice.unhealed],
+        "unknown": {shown_text(exception): count for exception, count in analysis.unknown.most_common()},
+        "groups": [_group(each) for each in analysis.groups.values()],
+        "files": [shown_text(path) for path in analysis.files],
+        "problems": [shown_text(problem) for problem in analysis.problems],
+        "zone": zone,
+        "lines": analysis.lines,
+        "bytes": analysis.bytes,
+        "seconds": round(analysis.seconds, 3),
+    }
+
+
+def _group(seen: GroupSeen) -> dict[str, Any]:
+    first, last = shown_event(seen.first), shown_event(seen.last)
+    return {
+        "group": first.group,
+        "type": first.type,
+        "count": seen.count,
+        "message": first.message,
+        "first": {"timestamp": first.timestamp, "file": first.file, "line": first.line},
+        "last": {"timestamp": last.timestamp, "file": last.file, "line": last.line},
+    }
+
+
+def _is_coloured() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
+    """A reader that has gone (`| head`) and Ctrl-C end us without a word."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FOUND) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(STOPPED) from None
