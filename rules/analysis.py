@@ -18,6 +18,8 @@ from rules.tally import Tally
 PART = 1 << 25  #: bytes of a big file that are scanned at a time by one process
 BOUNDARY_LOOK = 1 << 16  #: bytes in which the beginning of a record is looked for, where a file is cut
 
+_LINE_BREAK = ord("\n")
+
 Progress = Callable[[int], None]  #: is given the bytes that were read since it was called last
 
 
@@ -109,10 +111,11 @@ class PartScan:
             source.seek(part.start)
         scan = FileScan(self._scanner, part.path, Layouts(Times(self._zone, source.modified)))
         window = Window(_until(source, part.end), part.start)
-        read = source.position
+        read, last = source.position, _LINE_BREAK
         while not window.ended:
             window.fill()
             text = window.text
+            last = text[-1] if text else last
             found = scan.window(cast("bytearray", text.obj), len(text), window.start, final=window.settled)
             tally.add(found.events, found.unknown)
             tally.bytes += found.consumed
@@ -120,6 +123,7 @@ class PartScan:
             window.consume(found.consumed)
             progress(source.position - read)
             read = source.position
+        tally.lines += last != _LINE_BREAK
 
 
 def _in_turn(scan: PartScan, parts: Sequence[Part], progress: Progress) -> Iterator[tuple[Tally, str]]:

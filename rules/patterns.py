@@ -13,7 +13,7 @@ from rules.yaml_file import Section, load_as
 
 LIBRARY = Path(__file__).parent / "library" / "patterns"
 FLAGS = hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_MULTILINE
-_VARIABLE_TAIL = re.compile(r"(?<!\\)(?:[*+?]|\{\d*,\d*\})\)*$")
+_VARIABLE_TAIL = re.compile(r"(?<!\\)(?:[*+]|\{\d*,\d*\})\)*$")
 
 Severity = Literal["warning", "error", "critical"]
 
@@ -30,7 +30,7 @@ def _usable(pattern: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_usable)]  #: in Hyperscan's syntax: PCRE without look-around and references
-Line = Annotated[str, Field(min_length=1, pattern=r"^[^\n]*$")]
+Line = Annotated[str, Field(min_length=1)]
 
 
 class Samples(Section):

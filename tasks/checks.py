@@ -9,6 +9,7 @@ from typing import Any
 from alerts import config
 from alerts.errors import ReceiverError
 from recovery import runbook
+from recovery.actions import ACTIONS
 from recovery.actions.clean_cache import CleanCache
 from recovery.errors import UnsafeFolderError
 from rules import loader, patterns
@@ -35,6 +36,10 @@ def doubts(of: Settings) -> list[str]:
     if of.alerts.config and not wiring.receivers(of):
         name = config.load(of.alerts.config).route.receiver
         found.append(f"{of.alerts.config}: receiver {name!r} has no slack_configs and no email_configs: nobody is told")
+    shipped = runbook.load_runbooks()
+    for type_, book in runbook.load_runbooks(of.recovery.runbooks).items():
+        if book != shipped.get(type_) and (advice := [name for name in book.actions if name not in ACTIONS]):
+            found.append(f"recovery.runbooks: {type_}: {', '.join(advice)}: advised, since it cannot be taken yet")
     total, largest = of.files.max_total_bytes, of.files.max_bytes
     if total is not None and total < 2 * largest:
         found.append(

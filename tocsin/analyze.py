@@ -1,19 +1,18 @@
 """The command `tocsin analyze`: what failed, by log files of any layout. It needs no settings and no Redis."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import orjson
 import typer
-from msgspec.structs import asdict
 
-from recovery.diagnosis import Advice, diagnose, found_types
+from recovery.diagnosis import diagnose, found_types
 from recovery.runbook import load_runbooks
 from rules.analysis import Analysis, analyze
 from rules.errors import ConfigError
@@ -21,10 +20,11 @@ from rules.patterns import LIBRARY, load_patterns
 from rules.reading.opening import STANDARD_INPUT
 from rules.reading.paths import expand
 from rules.scanner import Scanner
-from rules.tally import GroupSeen
+from tocsin import abandoned
+from tocsin.analysis_json import JsonView
 from tocsin.analysis_view import View
 from tocsin.progress import progress
-from tocsin.shown_event import shown_event, shown_text
+from tocsin.shown_event import shown_text
 
 NOTHING, FOUND, BAD, INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
 EPILOG = (
@@ -37,8 +37,13 @@ LIMIT = 1000  #: events that are shown one by one, where nothing else is said
 def command(  # each option of the command is an argument here
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; with --follow, also one for each event.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each group and each event.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show each event, then those that come; Ctrl-C: the summary.")
+    ] = False,
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="The first N events are shown or printed; all are counted.")
     ] = LIMIT,
@@ -53,34 +58,58 @@ def command(  # each option of the command is an argument here
     ] = False,
 ) -> None:
     """Find the failures in log files, plain or packed: what, how often, since when, where, and what to do."""
-    _refuse_missing(paths)
+    _refuse(paths, follow=follow)
     times_in = _zone(zone)
+    view = JsonView(zone=zone, limit=limit) if as_json else View(colour=_is_coloured(), verbose=verbose)
     with _quiet_end():
         try:
             scanner = Scanner(load_patterns((*sorted(LIBRARY.glob("*.yml")), *patterns) if patterns else ()))
         except ConfigError as error:
             typer.echo(error, err=True)
             raise typer.Exit(BAD) from None
-        analysis = _analysis(paths, scanner, limit, times_in, mmap=mmap)
-        advice = diagnose(found_types(analysis), {type_: runbook.actions for type_, runbook in load_runbooks().items()})
-        if as_json:
-            sys.stdout.buffer.write(orjson.dumps(_as_dict(analysis, advice, zone)) + b"\n")
+        if follow:
+            analysis = _followed(paths, scanner, times_in, view)
         else:
-            view = View(colour=_is_coloured(), verbose=verbose)
-            sys.stdout.writelines(view.lines(analysis, advice))
+            analysis = _analyzed(paths, scanner, limit, times_in, mmap=mmap)
+        advice = diagnose(found_types(analysis), {type_: runbook.actions for type_, runbook in load_runbooks().items()})
+        sys.stdout.writelines(view.lines(analysis, advice))
         sys.stdout.flush()
     raise typer.Exit(INCOMPLETE if analysis.problems else FOUND if analysis.summary else NOTHING)
 
 
-def _analysis(paths: list[str], scanner: Scanner, limit: int, zone: tzinfo, *, mmap: bool) -> Analysis:
+def _analyzed(paths: list[str], scanner: Scanner, limit: int, zone: tzinfo, *, mmap: bool) -> Analysis:
     unlisted: list[OSError] = []
     files = expand(paths, unlisted.append)
     with progress("reading", _size(files)) as tell:
         analysis = analyze(files, scanner, limit=limit, zone=zone, mmap=mmap, progress=tell)
     analysis.problems[:0] = map(str, unlisted)
     for problem in analysis.problems:
-        typer.echo(shown_text(problem), err=True)
+        _tell(problem)
     return analysis
+
+
+def _followed(paths: list[str], scanner: Scanner, zone: tzinfo, view: View | JsonView) -> Analysis:
+    """Show events as they come, until Ctrl-C or until nobody reads them; the next Ctrl-C ends it at once."""
+    from tocsin.live_analysis import LiveAnalysis
+
+    is_asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal is_asked
+        is_asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+    live = LiveAnalysis(paths, scanner, zone)
+    for events in live.events(lambda: is_asked or abandoned.is_abandoned(sys.stdout), _tell):
+        for event in events:
+            sys.stdout.writelines(view.event(event))
+        sys.stdout.flush()
+    return live.analysis
+
+
+def _tell(problem: str) -> None:
+    typer.echo(shown_text(problem), err=True)
 
 
 def _zone(name: str) -> tzinfo:
@@ -90,8 +119,10 @@ def _zone(name: str) -> tzinfo:
         raise typer.BadParameter(f"{name!r} is no time zone such as Europe/Paris", param_hint="--zone") from None
 
 
-def _refuse_missing(paths: list[str]) -> None:
+def _refuse(paths: list[str], *, follow: bool) -> None:
     for path in paths:
+        if path == STANDARD_INPUT and follow:
+            raise typer.BadParameter("standard input cannot be followed", param_hint="--follow")
         if path != STANDARD_INPUT and not os.path.lexists(path):
             raise typer.BadParameter(f"{path}: no such file or folder", param_hint="PATH")
 
@@ -104,36 +135,6 @@ def _size(files: list[str]) -> int | None:
         return None
 
 
-def _as_dict(analysis: Analysis, advice: Advice, zone: str) -> dict[str, Any]:
-    return {
-        "events": [asdict(shown_event(event)) for event in analysis.events],
-        "summary": dict(analysis.summary.most_common()),
-        "actions": list(map(str, advice)),
-        "plan": [{"action": str(each), "causes": [cause.type for cause in each.causes]} for each in advice],
-        "tell": [each.type for each in advice.unhealed],
-        "unknown": {shown_text(exception): count for exception, count in analysis.unknown.most_common()},
-        "groups": [_group(each) for each in analysis.groups.values()],
-        "files": [shown_text(path) for path in analysis.files],
-        "problems": [shown_text(problem) for problem in analysis.problems],
-        "zone": zone,
-        "lines": analysis.lines,
-        "bytes": analysis.bytes,
-        "seconds": round(analysis.seconds, 3),
-    }
-
-
-def _group(seen: GroupSeen) -> dict[str, Any]:
-    first, last = shown_event(seen.first), shown_event(seen.last)
-    return {
-        "group": first.group,
-        "type": first.type,
-        "count": seen.count,
-        "message": first.message,
-        "first": {"timestamp": first.timestamp, "file": first.file, "line": first.line},
-        "last": {"timestamp": last.timestamp, "file": last.file, "line": last.line},
-    }
-
-
 def _is_coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -144,7 +145,7 @@ def _quiet_end() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandoned.abandon(sys.stdout)
         raise typer.Exit(FOUND) from None
     except KeyboardInterrupt:
         raise typer.Exit(STOPPED) from None

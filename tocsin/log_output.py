@@ -1,7 +1,6 @@
 """Where found records go: lines on stdout, and word of what went wrong on stderr."""
 
 import os
-import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from rules.log_query import Found
+from tocsin import abandoned
 from tocsin.log_counts import Counts
 from tocsin.log_view import shown
 
@@ -65,13 +65,11 @@ class Output:
 
     def is_abandoned(self) -> bool:
         """Whether whoever read what we print has gone."""
-        watch = select.poll()
-        watch.register(self._stream, 0)
-        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+        return abandoned.is_abandoned(self._stream)
 
     def abandon(self) -> None:
         """What is not printed yet goes nowhere."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        abandoned.abandon(self._stream)
 
     def finish(self) -> None:
         """Print the counts, if records were counted."""

@@ -47,7 +47,7 @@ _TAIL = re.compile(
     rb"|((?:(?:%(brackets)b:?[\s|]*+|[^\s\[|]\S{0,120}+[\s|]++)){0,5}?)"
     rb"(?:\[\s*+(?:[a-z]\w*:)?(%(any)b)\s*+\]|(%(words)b|LOG(?=:  ))(?![\w.-])))?+" % _PARTS
 )
-#: Behind the level: (1) brackets, then (2) or (3) or (4) a logger.
+#: Behind the level: (1) brackets, then (2) to (5), one of them, a logger.
 _AFTER = re.compile(
     rb"[\])>]*+(?:/[^\]\s]{1,80}+\])?+[\s|:]*+(?:-\s++)?+"
     rb"(?:\d++#\d++:\s(?:\*\d++\s)?+)?+"  # nginx: process, thread, connection
@@ -55,7 +55,8 @@ _AFTER = re.compile(
     rb"((?:%(brackets)b\s*+)*+)(?:[-:]\s++)?+"
     rb"(?:([A-Za-z_][\w.$]*+):[\w<>.]++:\d++\s(?:-\s)?+"  # loguru: module, function, line
     rb"|(%(dotted)b)(?::\d++)?+(?:\s*+[:|]\s|:(?=[^\s\d/])|\s-\s|\[[0-9a-f-]{36}\]:\s|\s)"
-    rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s))?+" % _PARTS
+    rb"|([A-Za-z_][\w-]*+)(?:\s*+[|]\s|\s-\s|\s\d++\s\d++\s)"
+    rb"|in ([A-Za-z_]\w*+):\s)?+" % _PARTS  # Flask: module
 )
 _TOKEN = re.compile(rb"\[\s*+([^\[\]]*+)\]|([^\s|\[]\S*+)")
 _BRACKETED = re.compile(rb"\[\s*+([^\[\]]*+)\]")
@@ -70,13 +71,13 @@ _STRUCTLOG = re.compile(r"\s+\[([A-Za-z_][\w.]*)\](?=\s\S+=|\s*$)")
 _PLACE = re.compile(rb".*:(\w[\w$]*)@\d+\]\s*")
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger(name: bytes) -> str:
     """A name as a logger's, or "" if that is something else."""
     return "" if _NO_LOGGER.fullmatch(name) or _THREAD.fullmatch(name) else name.decode("ascii", "replace")
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger_in_brackets(brackets: bytes) -> str:
     """The last name in brackets that may be a logger's, or the last dotted one."""
     if place := _PLACE.match(brackets):  # ZooKeeper: [thread:class@line]
@@ -85,7 +86,7 @@ def _logger_in_brackets(brackets: bytes) -> str:
     return _chosen([found for name in inside if _NAME.fullmatch(name) and (found := _logger(name))])
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def _logger_before(before: bytes) -> str | None:
     """The logger in what stands between the time and the level; None if that is prose, and the level a word of it."""
     names: list[str] = []
@@ -106,7 +107,7 @@ def _chosen(names: list[str]) -> str:
 
 def usual(line: bytes, end: int, second: bytes, times: Times) -> Header | None:
     """The header of a line in one of the usual shapes, quickly; `second` ends at `end`."""
-    found = _USUAL.match(line, end)
+    found = _USUAL.match(line, end, LIMIT)
     if found is None:
         return None
     fraction, word, name, framed, framed_word, barred_word, barred = found.groups()
@@ -122,7 +123,7 @@ def after_time(line: bytes, end: int, second: bytes, times: Times) -> Header:
     quick = usual(line, end, second, times)
     if quick is not None:
         return quick
-    if line.startswith(b"[") and (served := _SERVED.match(line, end)):
+    if line.startswith(b"[") and (served := _SERVED.match(line, end, LIMIT)):
         fraction, zone, word = served.groups()
         message = shown(line, served.end())
         return new_header((times.iso(second, fraction, zone), SPELLINGS[word], "", message, "", "text"))
@@ -146,12 +147,12 @@ def after_level(line: bytes, end: int, before: str = "") -> tuple[str, str]:
     after = _AFTER.match(line, end, LIMIT)
     if after is None:
         return before, shown(line, end)
-    brackets, place, dotted, framed = after.groups()
-    found = _logger(place or dotted or framed or b"")
+    brackets, place, dotted, framed, module = after.groups()
+    found = _logger(place or dotted or framed or module or b"")
     if found and (not before or (dotted and "." not in before)):
         return found, shown(line, after.end())
     named = "" if before else _logger_in_brackets(brackets)
-    first = (2, 3, 4) if named or not brackets else (1,)
+    first = (2, 3, 4, 5) if named or not brackets else (1,)
     return before or named, shown(line, next((after.start(part) for part in first if after[part]), after.end()))
 
 
@@ -181,10 +182,10 @@ def _read_epoch(match: re.Match[bytes], times: Times) -> Header:
 
 
 LAYOUTS: Final = (
+    Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"0123456789[", _UNDATED, _read),
     Layout(b"[", _RICH, _read_rich),
     Layout(b"0123456789", _EPOCH, _read_epoch),
-    Layout(b"0123456789", re.compile(rb"(%b)" % _DIGITS), _read),
     Layout(b"[", re.compile(rb"\[(%b|%b)" % (_DIGITS, _LETTERS)), _read),
     Layout(b"ADFJMNOSTW", re.compile(rb"(%b)" % _LETTERS), _read),
 )

@@ -12,7 +12,6 @@ it is dropped as it is read, its line end excepted, so that lines can be counted
 
 import time
 from collections.abc import Callable
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import ClassVar, Final, NamedTuple
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -44,8 +43,7 @@ class Window:
         self.patience = patience
         self._read = read
         self._grown_at = time.monotonic()
-        # Mapped, since then what was never used takes no memory: of many small files, or of files that hardly grow.
-        self._buffer = mmap(-1, self.SIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        self._buffer = bytearray(self.SIZE)
         self._memory = memoryview(self._buffer)
         self._begin = self._end = 0  # of the bytes that are there, shown or not
         self._failure: OSError | None = None

@@ -26,6 +26,13 @@ def test_what_no_action_heals_has_no_plan(type_: str) -> None:
     assert plan(cause(type_), RUNBOOKS, {"clean_cache": ["thumbs"]}) is None
 
 
+def test_actions_that_cannot_be_taken_yet_make_no_steps() -> None:
+    assert RUNBOOKS["OutOfMemory"].actions == ("reduce_quant", "clean_cache", "free_gpu_memory")
+    made = plan(cause("OutOfMemory"), RUNBOOKS, {"clean_cache": ["thumbs"]})
+    assert made is not None
+    assert [step.action for step in made.steps] == ["clean_cache"]
+
+
 def test_without_configured_folders_there_is_no_plan() -> None:
     assert plan(cause("DiskSpace"), RUNBOOKS, {}) is None
 

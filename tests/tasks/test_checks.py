@@ -51,6 +51,14 @@ def test_a_total_that_leaves_room_for_no_sealed_file_is_doubted():
     assert checks.doubts(Settings(files=FileSettings(max_total_bytes=70_000_000, max_bytes=10_000_000))) == []
 
 
+def test_an_action_that_cannot_be_taken_yet_is_doubted(tmp_path):
+    (tmp_path / "mine.yml").write_text("runbooks: [{type: Timeout, actions: [clean_cache, restart_service]}]\n")
+    of = Settings(recovery=RecoverySettings(runbooks=(tmp_path / "mine.yml",)))
+    assert checks.mistakes(of) == []
+    (doubt,) = checks.doubts(of)
+    assert doubt == "recovery.runbooks: Timeout: restart_service: advised, since it cannot be taken yet"
+
+
 def test_a_folder_that_may_not_be_emptied_is_a_mistake_and_one_that_is_not_there_yet_is_none(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     folders = {"root": Path("/"), "link": tmp_path / "link", "later": tmp_path / "later"}

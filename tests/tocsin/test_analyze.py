@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,67 @@ def test_a_terminal_sees_colours_unless_it_does_not_want_any(folder, environment
         assert (b"\x1b[1;31mcritical" in os.read(ours, 10_000)) is coloured
     os.close(ours)
     os.close(theirs)
+
+
+# -- live
+
+
+def test_followed_over_rotation_each_failure_comes_once_and_then_the_summary(folder):
+    with start(folder, "app.log", "--follow", "--json") as process:
+        first = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert [event["line"] for event in first] == [2, 9, 10]
+        with (folder / "app.log").open("a") as file:
+            file.write(QUIET + NO_MEMORY.replace("page 7", "page 8")[:200])
+            file.flush()
+            file.write(NO_MEMORY.replace("page 7", "page 8")[200:])
+        event = json.loads(process.stdout.readline())
+        assert (event["message"], event["line"]) == ("page 8 was not rendered", 18)
+        assert event["exception"] == "MemoryError"
+        (folder / "app.log").rename(folder / "app.log.1")
+        (folder / "app.log").write_text(REFUSED * 2)
+        assert [json.loads(process.stdout.readline())["line"] for _ in range(2)] == [1, 2]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, b"")
+    told = json.loads(out)
+    assert (told["events"], told["summary"]) == ([], {"OutOfMemory": 3, "ConnectionError": 3})
+    assert told["actions"] == ["reduce_quant", "clean_cache", "free_gpu_memory"]
+
+
+def test_while_a_busy_file_is_followed_nothing_waits_for_it_to_rest(folder):
+    with start(folder, "app.log", "--follow") as process:
+        assert b"OutOfMemory" in process.stdout.readline()
+        with (folder / "app.log").open("a") as file:
+            file.write(REFUSED.replace("10.0.0.7", "10.0.0.8"))
+            done = threading.Event()
+
+            def chatter():
+                while not done.wait(0.05):
+                    file.write(QUIET)
+                    file.flush()
+
+            thread = threading.Thread(target=chatter)
+            thread.start()
+            try:
+                while b"10.0.0.8" not in process.stdout.readline():
+                    pass
+            finally:
+                done.set()
+                thread.join()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert b"; 4 failures of 2 types" in out
+
+
+def test_a_reader_that_goes_away_ends_it_also_while_nothing_comes(folder):
+    with start(folder, "app.log", "-f") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(20) == 1
+        assert process.stderr.read() == b""
+
+
+def test_standard_input_cannot_be_followed(folder):
+    done = ask("-", "--follow", folder=folder, COLUMNS="200")
+    assert done.returncode == 2
+    assert "standard input cannot be followed" in done.stderr
