@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tasks import file_reader
+from tasks import file_reader, record_window
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
 from tasks.settings import ScanSettings, ScanSource, Settings
@@ -24,8 +24,7 @@ WIDE, NARROW = "*.log*", "app.log"
 
 @pytest.fixture(autouse=True)
 def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
-    monkeypatch.setattr("tasks.log_scan.SETTLED", 0.0)
+    monkeypatch.setattr(record_window, "SETTLED", 0.0)
     file_reader._bounds.cache_clear()
     yield
     file_reader._bounds.cache_clear()
@@ -195,7 +194,6 @@ def test_whoever_begins_anew_goes_on(scan: Scan, redis: Redis, log: Path) -> Non
     write(log, range(10))
     scan()
     file_reader._bounds.cache_clear()
-    file_reader._scanner.cache_clear()
     write(log, range(10, 20))
     scan()
     assert counted(redis) == once(range(20))
