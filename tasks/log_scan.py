@@ -24,7 +24,8 @@ from rules.position import Position, opened
 from rules.positions import Positions
 from rules.ranges import HUGE, RANGE, cut
 from rules.siblings import Sibling, linked, siblings
-from tasks.file_reader import SETTLED, FileReader, LogFile, idle
+from tasks import record_window
+from tasks.file_reader import FileReader, LogFile
 from tasks.own_files import OwnFiles
 from tasks.settings import ScanSource, Settings
 
@@ -100,11 +101,12 @@ class LogScan:
             return self._hand_out(file, position, [each.start for each in position.ranges], LEASE)
         if position.is_archive:
             return self._scan_archive(file, fd, position, size)
-        self._reader.read(file, fd, position)
+        if size != position.offset:
+            self._reader.read(file, fd, position)
         return []
 
     def _scan_archive(self, file: LogFile, fd: int, position: Position, size: int) -> list[Part]:
-        if position.archived == size or idle(fd) < SETTLED:  # it is still being written
+        if position.archived == size or record_window.idle(fd) < record_window.SETTLED:  # it is still being written
             return []
         if size >= LARGE or position.offset >= HUGE:
             return self._hand_out(file, position, [0], ARCHIVE_LEASE)

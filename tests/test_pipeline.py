@@ -195,7 +195,7 @@ def test_a_full_disk_in_a_log_is_recognised_and_the_cache_folder_is_cleaned(stac
         file = stack.cache / f"{number:02d}.bin"
         file.write_bytes(b"x" * 10_000)
         os.utime(file, (time.time() - 3600 - number,) * 2)
-    wait_until(lambda: stack.redis.exists("tocsin:{0}:scan:begun:foreign"), what="the first scan")
+    wait_until(lambda: list(stack.redis.scan_iter("tocsin:{0}:scan:begun:*:foreign")), what="the first scan")
     with (stack.foreign_log).open("a") as log:
         log.write(
             "2026-01-01 00:00:00 ERROR worker: OSError: [Errno 28] No space left on device: '/etc/../thumb.png'\n"

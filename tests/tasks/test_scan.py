@@ -11,7 +11,7 @@ from redis import Redis
 from logging_core.streams.stream import shard_key
 from recovery import due
 from rules.series import TOTAL
-from tasks import file_reader, settings, wiring
+from tasks import record_window, settings, wiring
 from tasks import scan as scanning
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
@@ -28,7 +28,7 @@ Scan = Callable[[], dict[str, int]]
 @pytest.fixture(autouse=True)
 def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests do not wait until nobody has written for a while; those that are about that say so."""
-    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
+    monkeypatch.setattr(record_window, "SETTLED", 0.0)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rules.bounds import LIMITS
 from rules.error_groups import ErrorGroups
 from rules.fingerprint import OTHER
 from rules.series import HISTORY, SECOND, TOTAL
-from tasks import file_reader, wiring
+from tasks import file_reader, record_window, wiring
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
 from tasks.settings import ScanSettings, ScanSource, Settings
@@ -26,7 +26,7 @@ ERROR = b'{"timestamp":"2026-02-19T10:30:00.123456+00:00","level":"ERROR","messa
 
 @pytest.fixture(autouse=True)
 def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
+    monkeypatch.setattr(record_window, "SETTLED", 0.0)
     file_reader._bounds.cache_clear()
     yield
     file_reader._bounds.cache_clear()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tasks import file_reader, log_scan, scan, settings
+from tasks import file_reader, log_scan, record_window, scan, settings
 from tasks.log_scan import Part
 from tasks.settings import ScanSettings, ScanSource, Settings
 from tests.tasks.planting import counted, once, write
@@ -25,8 +25,7 @@ def handed(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     configured = Settings(scan=ScanSettings(sources=(source,)), log_dir=tmp_path / "logs")
     handed: Handed = []
     monkeypatch.setattr(settings, "load", lambda: configured)
-    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
-    monkeypatch.setattr(log_scan, "SETTLED", 0.0)
+    monkeypatch.setattr(record_window, "SETTLED", 0.0)
     monkeypatch.setattr(log_scan, "HUGE", 20_000)
     monkeypatch.setattr(log_scan, "RANGE", 5_000)
     monkeypatch.setattr(scan, "_send", lambda tasks: handed.extend(Part(*each.args) for each in tasks))

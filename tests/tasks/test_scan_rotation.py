@@ -6,12 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from tasks import file_reader
+from tasks import file_reader, record_window
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
 from tasks.settings import ScanSettings, ScanSource, Settings
@@ -23,8 +24,7 @@ WIDE, NARROW = "*.log*", "app.log"
 
 @pytest.fixture(autouse=True)
 def _what_is_written_is_complete(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(file_reader, "SETTLED", 0.0)
-    monkeypatch.setattr("tasks.log_scan.SETTLED", 0.0)
+    monkeypatch.setattr(record_window, "SETTLED", 0.0)
     file_reader._bounds.cache_clear()
     yield
     file_reader._bounds.cache_clear()
@@ -87,6 +87,23 @@ def test_rename_and_pack(scan: Scan, redis: Redis, log: Path, size: int) -> None
         scan()
         scan()
     assert counted(redis) == once(10 * number + each for number in range(5) for each in range(2))
+
+
+def test_a_storm_of_rotations_while_scans_run(scan: Scan, redis: Redis, log: Path) -> None:
+    def storm() -> None:
+        for number in range(300):
+            write(log, [number])
+            if number % 7 == 0:
+                shift(log)
+                log.touch()
+
+    with ThreadPoolExecutor(1) as pool:
+        storming = pool.submit(storm)
+        while not storming.done():
+            scan()
+        storming.result()
+    scan()
+    assert counted(redis) == once(range(300))
 
 
 def test_pack_later(scan: Scan, redis: Redis, log: Path) -> None:
@@ -177,7 +194,6 @@ def test_whoever_begins_anew_goes_on(scan: Scan, redis: Redis, log: Path) -> Non
     write(log, range(10))
     scan()
     file_reader._bounds.cache_clear()
-    file_reader._scanner.cache_clear()
     write(log, range(10, 20))
     scan()
     assert counted(redis) == once(range(20))
