@@ -10,15 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-<<<<<<< HEAD
 from logging_core.errors import ConfigError
-=======
-from logging_core.streams.connection import shown
-from rules.errors import ConfigError
-from tasks import checks, settings, wiring
-from tasks import status as stack_status
-from tocsin import logs, patterns, report, up
->>>>>>> h-patterns
 from tocsin.errors import OperatorError
 
 TROUBLE = 1
@@ -42,6 +34,7 @@ COMMANDS: Mapping[str, Command] = {
     "analyze": Command("tocsin.analyze"),
     "genlog": Command("tocsin.genlog"),
     "perf": Command("tocsin.perf"),
+    "patterns": Command("tocsin.patterns", "app"),
 }
 
 
@@ -55,14 +48,17 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
-            self.add_command(_made(cmd_name, COMMANDS[cmd_name]))
+            self.add_command(_made(cmd_name, COMMANDS[cmd_name]), cmd_name)
         return self.commands[cmd_name]
 
 
 def _made(name: str, of: Command) -> Any:
     module = import_module(of.module)
+    made = getattr(module, of.function)
+    if isinstance(made, typer.Typer):  # commands of its own
+        return typer.main.get_group(made)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, epilog=getattr(module, "EPILOG", EXIT_CODES))(getattr(module, of.function))
+    alone.command(name, epilog=getattr(module, "EPILOG", EXIT_CODES))(made)
     return typer.main.get_command(alone)
 
 
@@ -102,63 +98,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-<<<<<<< HEAD
-=======
-
-
-@app.command("up", epilog=EXIT_CODES)
-def up_command() -> None:
-    """Run the whole stack in the foreground until Ctrl-C; a second Ctrl-C kills it."""
-    configured = settings.load()
-    _check(configured)
-    up.run(configured, Console(soft_wrap=True, highlight=False, markup=False))
-
-
-app.command("logs", epilog=logs.EPILOG)(logs.command)
-app.add_typer(patterns.app, name="patterns")
-
-
-@app.command(epilog=EXIT_CODES)
-def status(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Show what became of every record, and how the stack is."""
-    configured = settings.load()
-    try:
-        now = stack_status.gather(wiring.redis_client())
-    except RedisError as error:
-        where = shown(configured.redis_url)
-        raise OperatorError(f"Redis at {where} does not answer, so nothing is known: {error}") from error
-    if as_json:
-        typer.echo(orjson.dumps(now.as_dict()))
-    else:
-        Console().print(report.table(now))
-
-
-@app.command(epilog=EXIT_CODES)
-def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Find what is wrong with the stack and its surroundings, and say what to do; changes nothing."""
-    from tocsin.doctor import findings  # brings the Celery application, which reads the settings as it is imported
-    from tocsin.facts import gather
-
-    configured = settings.load()
-    found = findings(gather(configured, wiring.redis_client()), configured)
-    if as_json:
-        typer.echo(orjson.dumps({"findings": [finding._asdict() for finding in found]}))
-    else:
-        typer.echo("\n".join(map(str, found)) or "nothing found")
-    if found:
-        raise typer.Exit(TROUBLE)
-
-
-@app.command(epilog=EXIT_CODES)
-def check_config() -> None:
-    """Read the settings and every file they name; print each mistake as FILE:LINE: key: what is wrong."""
-    _check(settings.load())
-    typer.echo("no mistakes found")
-
-
-def _check(configured: settings.Settings) -> None:
-    if mistakes := checks.mistakes(configured):
-        raise ConfigError(mistakes)
-    for doubt in checks.doubts(configured):
-        typer.echo(f"warning: {doubt}", err=True)
->>>>>>> h-patterns
