@@ -2,50 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from msgspec import Meta, Struct
 
+from logging_core.config_file import read
 from recovery.actions import NAMES
 from rules.errors import ConfigError
-from rules.yaml_file import Section, load_as
+from rules.struct_file import validated
 
 LIBRARY = Path(__file__).parent / "library" / "runbooks.yml"
 
 
-class Runbook(Section):
+class Runbook(Struct, frozen=True, forbid_unknown_fields=True):
     """The actions for one type of error, in order; or `tell`: people are told, and nothing is done."""
 
-    type: str = Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")
+    type: Annotated[str, Meta(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
     actions: tuple[str, ...] = ()
     tell: bool = False
 
-    @field_validator("actions")
-    @classmethod
-    def _known(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [action for action in actions if action not in NAMES]:
+    def __post_init__(self) -> None:
+        if unknown := [action for action in self.actions if action not in NAMES]:
             raise ValueError(f"no such action: {', '.join(unknown)}; there are {', '.join(NAMES)}")
-        return actions
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
         if bool(self.actions) == self.tell:
             raise ValueError("either actions or `tell: true` must be given")
-        return self
 
 
-class RunbookFile(Section):
+class RunbookFile(Struct, frozen=True, forbid_unknown_fields=True):
     """What a runbook file holds."""
 
-    runbooks: list[Runbook]
+    runbooks: tuple[Runbook, ...]
 
-    @field_validator("runbooks")
-    @classmethod
-    def _one_for_each_type(cls, runbooks: list[Runbook]) -> list[Runbook]:
-        types = [runbook.type for runbook in runbooks]
+    def __post_init__(self) -> None:
+        types = [runbook.type for runbook in self.runbooks]
         if repeated := sorted({type_ for type_ in types if types.count(type_) > 1}):
             raise ValueError(f"more than one runbook for {', '.join(repeated)}")
-        return runbooks
 
 
 def load_runbooks(paths: Sequence[Path] = ()) -> Mapping[str, Runbook]:
@@ -58,7 +49,7 @@ def load_runbooks(paths: Sequence[Path] = ()) -> Mapping[str, Runbook]:
     mistakes: list[str] = []
     for path in (LIBRARY, *paths):
         try:
-            runbooks |= {runbook.type: runbook for runbook in load_as(path, RunbookFile).runbooks}
+            runbooks |= {runbook.type: runbook for runbook in validated(read(path), RunbookFile).runbooks}
         except ConfigError as error:
             mistakes += error.mistakes
     if mistakes:

@@ -48,7 +48,7 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
-            self.add_command(_made(cmd_name, COMMANDS[cmd_name]), cmd_name)
+            self.add_command(_made(cmd_name, COMMANDS[cmd_name]))
         return self.commands[cmd_name]
 
 
@@ -56,7 +56,9 @@ def _made(name: str, of: Command) -> Any:
     module = import_module(of.module)
     made = getattr(module, of.function)
     if isinstance(made, typer.Typer):  # commands of its own
-        return typer.main.get_group(made)
+        group = typer.main.get_group(made)
+        group.name = name
+        return group
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command(name, epilog=getattr(module, "EPILOG", EXIT_CODES))(made)
     return typer.main.get_command(alone)

@@ -1,7 +1,8 @@
 """All layouts, as one: which a line is in, and what it says."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
@@ -33,18 +34,21 @@ class _Beginnings:
         self.by_group = dict(zip(groups, layouts, strict=False))
 
 
-_BY_FIRST = {
-    first: _Beginnings([layout for layout in _ALL if first in layout.first]) for each in _ALL for first in each.first
-}
+# Made as they are needed, since a log begins its lines with few different bytes, and patterns take their time to make.
 
 
-def _any_of(layouts: Iterable[Layout]) -> Callable[[bytes], object]:
+@cache
+def _beginnings(first: int) -> _Beginnings | None:
+    layouts = [layout for layout in _ALL if first in layout.first]
+    return _Beginnings(layouts) if layouts else None
+
+
+@cache
+def _match(first: int) -> Callable[[bytes], object] | None:
     # Which one it is does not matter here: times are what most lines begin with.
+    layouts = [layout for layout in _ALL if first in layout.first]
     ordered = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
-    return re.compile(b"|".join(layout.start.pattern for layout in ordered)).match
-
-
-_MATCHES = {first: _any_of(beginnings.by_group.values()) for first, beginnings in _BY_FIRST.items()}
+    return re.compile(b"|".join(layout.start.pattern for layout in ordered)).match if ordered else None
 
 
 def bare(line: bytes) -> bytes:
@@ -70,7 +74,7 @@ class Layouts:
         if not line:
             return False
         first = line[0]
-        match = _MATCHES.get(first)
+        match = _match(first)
         return (
             match is not None and match(line) is not None and not (first in b"0123456789" and continues_postgres(line))
         )
@@ -89,7 +93,7 @@ class Layouts:
         second = line[:19]
         if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
             return quick
-        beginnings = _BY_FIRST.get(line[0]) if line else None
+        beginnings = _beginnings(line[0]) if line else None
         found = beginnings.match(line) if beginnings else None
         if beginnings is None or found is None or continues_postgres(line):
             return None

@@ -36,11 +36,11 @@ def test_a_runbook_of_the_operator_replaces_the_shipped_one(tmp_path: Path) -> N
     [
         (
             "{type: X, actions: [reboot]}",
-            f"runbooks[0].actions: no such action: reboot; there are {', '.join(NAMES)}",
+            f"runbooks[0]: no such action: reboot; there are {', '.join(NAMES)}",
         ),
         ("{type: X}", "runbooks[0]: either actions or `tell: true` must be given"),
         ("{type: X, tell: true, actions: [clean_cache]}", "runbooks[0]: either actions or `tell: true` must be given"),
-        ("{type: X, tell: true}, {type: X, tell: true}", "runbooks: more than one runbook for X"),
+        ("{type: X, tell: true}, {type: X, tell: true}", "more than one runbook for X"),
         ("{type: X, tell: true, path: /}", "runbooks[0].path: unknown key"),
     ],
 )
