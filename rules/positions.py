@@ -118,9 +118,12 @@ class Positions:
                 return now
         here = replace(known, path=path, head=now.head)
         became = self._fate(fd, known, here)
-        if became is Fate.ANEW:
-            return self._begin_anew(fd, known, here)
-        return self._cut_off(fd, here) if became is Fate.CUT else here
+        if became is Fate.SAME:
+            return here
+        start = replace(here, offset=0, cut=False, tail=b"", archived=0, ranges=(), end=0)
+        if known.reach and self._give_to_copy(known, path):  # then it was emptied, even if it begins alike
+            return replace(start, revision=known.revision + 1)
+        return self._cut_off(fd, here) if became is Fate.CUT else self.advance(fd, start, 0) or start
 
     def _fate(self, fd: int, known: Position, here: Position) -> Fate:
         if known.is_archive or here.is_archive:
@@ -134,14 +137,8 @@ class Positions:
         noted = self.split(fd, here, left) if left else self.advance(fd, here, size)
         return noted or here  # moved by another scan: then nothing that is read from here can be noted either
 
-    def _begin_anew(self, fd: int, known: Position, here: Position) -> Position:
-        """Note that it holds something else; a copy that was made of it before takes its position over."""
-        start = replace(here, offset=0, cut=False, tail=b"", archived=0, ranges=(), end=0)
-        if known.reach and self._give_to_copy(known, here.path):
-            return replace(start, revision=known.revision + 1)
-        return self.advance(fd, start, 0) or start
-
     def _give_to_copy(self, known: Position, path: str) -> bool:
+        """Have the copy that was made of a file, before it became another one, take its position over."""
         for copy in siblings([path]):
             if copy.is_numbered and self._known(Position(copy.path, copy.identity)) is None:
                 with suppress(OSError), opened(copy.path) as fd:  # not ours to read: whoever does will say so

@@ -37,10 +37,12 @@ logger = logging.getLogger(__name__)
 
 @app.task(name="tasks.scan.call", ignore_result=True)
 def call() -> None:
-    """Have each place scan its files."""
+    """Have each place scan its files, and take the steps that are still due."""
+    client = wiring.redis_client()
+    _ask_for_recovery(client)
     if not settings.load().scan.sources:
         return
-    served = {queue for worker in heartbeat.workers(wiring.redis_client()) for queue in worker.queues}
+    served = {queue for worker in heartbeat.workers(client) for queue in worker.queues}
     expires = max(STALE, settings.load().scan.interval)
     for queue in sorted(queue for queue in served if queue.startswith(queue_of(""))):
         _send([scan.signature(queue=queue, expires=expires)])

@@ -10,8 +10,10 @@ from redis import Redis
 from logging_core.streams.stream import Change
 from rules.position import Position, opened
 from rules.positions import Positions
+from rules.ranges import Range
 from rules.siblings import siblings
 from tests.servers import memory_limit
+from tests.waiting import wait_until
 
 ON_EVERY_REDIS = True  # see tests/conftest.py
 
@@ -202,6 +204,52 @@ def test_at_the_memory_limit_positions_move_and_errors_are_counted(
     with memory_limit(redis):
         assert advance(positions, log, 6, change)
     assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"1"}
+
+
+def test_ranges_are_struck_off_and_with_the_last_one_the_position_moves(
+    positions: Positions, log: Path, redis: Redis
+) -> None:
+    change = (Change("add", "scan:events", "Timeout", 1),)
+    log.write_bytes(LINES)
+    with opened(str(log)) as fd, memory_limit(redis):
+        split = positions.split(fd, resume(positions, log), [Range(0, 300), Range(300, 600)])
+        assert split == resume(positions, log)
+        assert split.ranges == (Range(0, 300), Range(300, 600))
+        assert positions.finish(split, 300, change)
+        assert not positions.finish(split, 300, change)
+        assert resume(positions, log).ranges == (Range(0, 300),)
+        assert positions.finish(split, 0, change)
+        assert not positions.finish(split, 0, change)
+    found = resume(positions, log)
+    assert (found.offset, found.ranges, found.tail) == (600, (), LINES[600 - 256 : 600])
+    assert redis.hgetall("tocsin:{0}:scan:events") == {b"Timeout": b"2"}
+
+
+def test_ranges_move_to_the_copy_and_nobody_finishes_them_in_the_old_place(
+    positions: Positions, log: Path, redis: Redis
+) -> None:
+    log.write_bytes(LINES)
+    with opened(str(log)) as fd:
+        split = positions.split(fd, resume(positions, log), [Range(0, 300), Range(300, 600)])
+    assert split
+    assert positions.finish(split, 0, ())
+    copy = log.with_name("app.log.1")
+    copy.write_bytes(LINES)
+    log.write_bytes(b"")
+    with memory_limit(redis):
+        assert resume(positions, log).offset == 0
+        assert not positions.finish(split, 300, ())
+        assert resume(positions, copy).ranges == (Range(300, 600),)
+
+
+def test_a_lease_is_one_readers_until_he_gives_it_up_or_it_ends(positions: Positions, log: Path, redis: Redis) -> None:
+    position = resume(positions, log)
+    assert positions.lease(position, "0", 60)
+    assert not positions.lease(position, "0", 60)
+    assert positions.lease(position, "300", 0.001)
+    positions.give_up(position, "0")
+    assert positions.lease(position, "0", 60)
+    wait_until(lambda: positions.lease(position, "300", 60), what="the lease to end")
 
 
 def test_all_kinds_of_changes_are_applied(positions: Positions, log: Path, redis: Redis) -> None:

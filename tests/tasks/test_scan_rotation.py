@@ -141,6 +141,20 @@ def test_copy_and_truncate(scan: Scan, redis: Redis, log: Path, size: int, *, pa
     assert counted(redis) == once(10 * number + each for number in range(5) for each in range(3))
 
 
+def test_copy_and_truncate_of_a_service_that_begins_with_a_banner(scan: Scan, redis: Redis, log: Path) -> None:
+    banner = quiet(20)
+    log.write_bytes(banner)
+    write(log, range(10))
+    scan()
+    write(log, [10])
+    shutil.copy(log, log.with_name("app.log.1"))
+    log.write_bytes(banner)
+    write(log, [11])
+    scan()
+    scan()
+    assert counted(redis) == once(range(12))
+
+
 def test_an_archive_that_nobody_read_as_a_file_is_read_once(scan: Scan, redis: Redis, log: Path) -> None:
     log.with_name("app.log.1.bz2").write_bytes(bz2.compress(quiet(1000) + failure(1)))
     for _ in range(3):
