@@ -98,7 +98,7 @@ def test_an_exclusion_speaks_for_its_own_line_and_type_alone() -> None:
         (b'{"level":"INFO","message":"MemoryError"}', 0),
         (b'{"level":"debug","message":"MemoryError"}', 0),
         (b'{"level":"ERROR","message":"MemoryError","extra":{"level":"INFO"}}', 1),
-        (b'{"level":"ERROR","message":"MemoryError \\"level\\":\\"INFO\\""}', 1),
+        (b'{"level":"ERROR","message":"MemoryError: \\"level\\":\\"INFO\\""}', 1),
         (b'{"level":20,"message":"MemoryError"}', 1),
         (b"{not json MemoryError", 1),
     ],
@@ -108,8 +108,8 @@ def test_a_json_line_counts_unless_its_level_is_quiet(line: bytes, count: int) -
 
 
 def test_what_is_not_utf_8_is_shown_escaped_and_cut() -> None:
-    (event,) = events(b"\xff MemoryError " + b"\xc3\xa4" * 1000 + b"\n")
-    assert event.line.startswith("\\xff MemoryError ää")
+    (event,) = events(b"\xff MemoryError: " + b"\xc3\xa4" * 1000 + b"\n")
+    assert event.line.startswith("\\xff MemoryError: ää")
     assert len(event.line) == LINE_SHOWN
 
 

@@ -48,7 +48,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
             "inner:\n  size: 1\n  size: 2\nrest: []\nrest: []\n",
             ["5: rest: key repeated", "3: inner.size: key repeated"],
         ),
-        ("inner: [\n", ["2: expected the node content, but found '<stream end>'"]),
+        ("inner: [\n", ["2: did not find expected node content"]),
         ("- 1\n", ["1: must be a mapping"]),
         ("a: 1\n---\nb: 2\n", ["2: but found another document"]),
     ],
