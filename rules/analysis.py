@@ -1,6 +1,5 @@
 """The analysis of whole files: big ones in parts, on several cores, put together in the order of their bytes."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import cast
 
 from rules import cores
 from rules.layouts import Layouts, Times
+from rules.ranges import cut
 from rules.reading.opening import is_pipe, open_source
 from rules.reading.source import File, Source
 from rules.reading.window import Window
@@ -16,7 +16,6 @@ from rules.scanner import FileScan, Scanner
 from rules.tally import Tally
 
 PART = 1 << 25  #: bytes of a big file that are scanned at a time by one process
-BOUNDARY_LOOK = 1 << 16  #: bytes in which the beginning of a record is looked for, where a file is cut
 
 _LINE_BREAK = ord("\n")
 
@@ -138,25 +137,8 @@ def _parts(path: str) -> list[Part]:
     with open_source(path) as source:
         if not isinstance(source, File) or source.size < 2 * PART:
             return [Part(path)]
-        found = (_boundary(source, offset) for offset in range(PART, source.size - PART // 2, PART))
-        cuts = [cut for cut in found if cut]
-        return [Part(path, start, end) for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
-
-
-def _boundary(source: File, offset: int) -> int | None:
-    """Where the first record behind an offset begins; where none is seen, the first line; None in a long line."""
-    text = os.pread(source.descriptor, BOUNDARY_LOOK, offset)
-    layouts = Layouts(Times())
-    line = first = text.find(b"\n") + 1
-    if not first:
-        return None
-    while (end := text.find(b"\n", line)) >= 0:
-        content = text[line:end]
-        inside = layouts.unwrap(content)
-        if layouts.begins(inside.content if inside else content):
-            return offset + line
-        line = end + 1
-    return offset + first
+        parts = [Part(path, *each) for each in cut(source.descriptor, 0, PART, most=source.size // PART)]
+        return [*parts, Part(path, parts[-1].end or 0 if parts else 0)]
 
 
 def _until(source: Source, end: int | None) -> Callable[[memoryview], int]:

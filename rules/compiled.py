@@ -1,6 +1,7 @@
 """Error types compiled into one database that finds all their patterns in one pass."""
 
 from collections.abc import Iterable
+from threading import Lock
 from typing import cast
 
 from rules.patterns import ErrorType, says_so
@@ -29,6 +30,7 @@ class CompiledTypes:
             *(pattern for each in self.types for pattern in each.exclusions),
         ]
         self._database = compiled(expressions)
+        self._lock = Lock()  # what a scan needs of memory is there once
 
     def matches(self, text: bytes | bytearray | memoryview) -> list[Match]:
         """All matches, in the order of their starts; Hyperscan reports them in the order of their ends."""
@@ -38,7 +40,8 @@ class CompiledTypes:
         def report(number: int, start: int, _end: int, _flags: int, _context: object) -> None:
             append((start, number))
 
-        self._database.scan(cast("bytes", text), match_event_handler=report)
+        with self._lock:
+            self._database.scan(cast("bytes", text), match_event_handler=report)
         found.sort()
         return found
 

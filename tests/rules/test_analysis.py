@@ -43,7 +43,6 @@ def seen(found: Analysis) -> list[tuple[str, int, int, str]]:
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small files are cut like big ones."""
     monkeypatch.setattr(analysis, "PART", 20_000)
-    monkeypatch.setattr(analysis, "BOUNDARY_LOOK", 2_000)
 
 
 @pytest.mark.usefixtures("parts")
