@@ -45,7 +45,7 @@ bench: $(READY)         ## benchmarks beside what a user would pick instead
 	@$(BIN)/python -m benchmarks.alert
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.realtime
-	@$(BIN)/python -m benchmarks.guest
+	@$(BIN)/python -m benchmarks.scan
 
 lock: $(READY)          ## newest versions into constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
