@@ -5,7 +5,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
 
 from logging_core.printable import printable
 from rules.compiled import CompiledTypes, Match
@@ -151,7 +150,8 @@ class FileScan:
             return None
         told, end = usual.span(1)
         best = mark = self._compiled.mark
-        for place, number in islice(matches, index + 1, None):
+        for following in range(index + 1, len(matches)):
+            place, number = matches[following]
             if place >= end:
                 break
             if place >= told:
@@ -264,8 +264,8 @@ class FileScan:
 
     def _is_loud(self, record: Record, matches: list[Match], index: int) -> bool:
         """Whether a record that says it is no failure is one all the same."""
-        of_record = takewhile(lambda match: match[0] < record.end, islice(matches, index, None))
-        return any(self._compiled.is_at_any_level(number) for _, number in of_record)
+        behind = bisect_left(matches, (record.end,))
+        return any(self._compiled.is_at_any_level(number) for _, number in matches[index:behind])
 
     def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
         """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
@@ -273,9 +273,7 @@ class FileScan:
         start_of_code, traceback = record.traceback or (end, None)
         told: list[Match] = []
         has_exclusions = False
-        for at, number in islice(matches, index, None):
-            if at >= end:
-                break
+        for at, number in matches[index : bisect_left(matches, (end,))]:
             if number == mark or (traceback and start_of_code <= at and _is_code(at, traceback)):
                 continue
             has_exclusions |= number > mark
