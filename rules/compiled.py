@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from threading import Lock
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rules.patterns import ErrorType, says_so
 from rules.patterns.database import compiled
 from rules.tracebacks import MARK
+
+if TYPE_CHECKING:
+    import hyperscan
 
 Match = tuple[int, int]  #: where it starts, and the number of its pattern
 
@@ -14,7 +17,8 @@ Match = tuple[int, int]  #: where it starts, and the number of its pattern
 class CompiledTypes:
     """Patterns are numbered so that of several the smallest number is the one that counts.
 
-    First those of the types, the highest priority first; then the mark of a traceback (`mark`); then the exclusions.
+    First those of the types, the highest priority first; then the mark of a traceback (`mark`). Exclusions are looked
+    for in a line of which a pattern has spoken, and so they cost other lines nothing.
     """
 
     def __init__(self, types: Iterable[ErrorType]) -> None:
@@ -23,13 +27,8 @@ class CompiledTypes:
         self.mark = len(self._type_of)
         loud = [pattern in each.at_any_level for each in self.types for pattern in says_so(each)]
         self._at_any_level = frozenset(number for number, is_loud in enumerate(loud) if is_loud)
-        self._excluded = [each for each in self.types for _ in each.exclusions]
-        expressions = [
-            *(pattern for each in self.types for pattern in says_so(each)),
-            MARK.decode(),
-            *(pattern for each in self.types for pattern in each.exclusions),
-        ]
-        self._database = compiled(expressions)
+        self._database = compiled([*(pattern for each in self.types for pattern in says_so(each)), MARK.decode()])
+        self._exclusions: dict[str, hyperscan.Database] = {}  # of the types that were asked for
         self._lock = Lock()  # what a scan needs of memory is there once
 
     def matches(self, text: bytes | bytearray | memoryview) -> list[Match]:
@@ -53,8 +52,14 @@ class CompiledTypes:
         """Whether a pattern speaks of a failure even in a record that says it is none."""
         return number in self._at_any_level
 
-    def not_excluded(self, numbers: Iterable[int]) -> list[int]:
-        """Of what matched in one line, the patterns of the types that no exclusion takes out."""
-        numbers = list(numbers)
-        out = {self._excluded[number - self.mark - 1].type for number in numbers if number > self.mark}
-        return [number for number in numbers if number < self.mark and self._type_of[number].type not in out]
+    def excludes(self, type_: ErrorType, line: bytes) -> bool:
+        """Whether an exclusion says that a line is not of a type."""
+        if not type_.exclusions:
+            return False
+        found: list[int] = []
+        with self._lock:
+            database = self._exclusions.get(type_.type)
+            if database is None:
+                database = self._exclusions[type_.type] = compiled(type_.exclusions)
+            database.scan(line, match_event_handler=lambda number, *_: found.append(number))
+        return bool(found)

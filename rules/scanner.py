@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -73,7 +73,7 @@ class FileScan:
         self._layouts = layouts
         self._records = Records(layouts)
         self._service = service
-        self._remembered: dict[tuple[str, bytes], tuple[str, str]] = {}
+        self._remembered: dict[tuple[str, bytes], tuple[str, str] | None] = {}
         self.line = line  #: number of the next window's first line
 
     def window(self, text: Text, size: int, start: int, *, final: bool) -> Found:
@@ -155,13 +155,14 @@ class FileScan:
             if place >= end:
                 break
             if place >= told:
-                if number > mark:
-                    return None
                 best = min(best, number)
         if best == mark:
             return None
         type_ = self._compiled.type_of(best)
-        exception, group = self._said(type_, bytes(usual[1]))
+        said = self._said(type_, bytes(usual[1]))
+        if said is None:
+            return None
+        exception, group = said
         message = printable(header.message[:MESSAGE_LIMIT] or exception)
         line, offset = lines.at(start)
         return end + 1, Event(
@@ -169,16 +170,17 @@ class FileScan:
             self._name, line, offset, group, exception, _decoded(text, at, min(end + 1, at + STACK_LIMIT)),
         )  # fmt: skip
 
-    def _said(self, type_: ErrorType, said: bytes) -> tuple[str, str]:
-        """The line of an exception as text, and its group; many say the same."""
-        known = self._remembered.get((type_.type, said))
-        if known is None:
+    def _said(self, type_: ErrorType, line: bytes) -> tuple[str, str] | None:
+        """The line of an exception as text, and its group; None where it is excluded. Many say the same."""
+        key = type_.type, line
+        if key not in self._remembered:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            exception = _shown(said, 0, len(said))
-            known = exception, self._scanner.group(self._service, type_.type, exception)
-            self._remembered[type_.type, said] = known
-        return known
+            exception = _shown(line, 0, len(line))
+            is_excluded = self._compiled.excludes(type_, line)
+            group = "" if is_excluded else self._scanner.group(self._service, type_.type, exception)
+            self._remembered[key] = None if is_excluded else (exception, group)
+        return self._remembered[key]
 
     def _apart(
         self,
@@ -271,26 +273,23 @@ class FileScan:
         """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
         end, mark = record.end, self._compiled.mark
         start_of_code, traceback = record.traceback or (end, None)
-        told: list[Match] = []
-        has_exclusions = False
-        for at, number in matches[index : bisect_left(matches, (end,))]:
-            if number == mark or (traceback and start_of_code <= at and _is_code(at, traceback)):
-                continue
-            has_exclusions |= number > mark
-            told.append((number, at))
-        if not told:
-            return None, 0
-        if not has_exclusions:
-            number, at = min(told)
-            return self._compiled.type_of(number), at
-        of_lines: defaultdict[int, list[int]] = defaultdict(list)
+        told = sorted(
+            (number, at)
+            for at, number in matches[index : bisect_left(matches, (end,))]
+            if number != mark and not (traceback and start_of_code <= at and _is_code(at, traceback))
+        )
+        excluded: set[tuple[str, int]] = set()
         for number, at in told:
-            of_lines[text.rfind(b"\n", 0, at)].append(number)
-        kept = [(number, at) for at, numbers in of_lines.items() for number in self._compiled.not_excluded(numbers)]
-        if not kept:
-            return None, 0
-        number, at = min(kept)
-        return self._compiled.type_of(number), at
+            type_ = self._compiled.type_of(number)
+            line = text.rfind(b"\n", 0, at) + 1
+            if (type_.type, line) in excluded:
+                continue
+            if not self._compiled.excludes(
+                type_, _bare(text, max(line, at - LOOK), min(line_end(text, at, end), at + LOOK))
+            ):
+                return type_, at
+            excluded.add((type_.type, line))
+        return None, 0
 
     def _inside(self, header: Header) -> tuple[ErrorType | None, str, str]:
         """(type, last exception, traceback) of a record that carries its traceback in a field."""
@@ -356,10 +355,13 @@ def _shown(text: Text, start: int, end: int) -> str:
 
 
 def _decoded(text: Text, start: int, end: int) -> str:
-    part = text[start:end]
-    if b"\x1b" in part:
-        part = _COLOUR.sub(b"", part)
-    return part.decode("utf-8", "backslashreplace")
+    return _bare(text, start, end).decode("utf-8", "backslashreplace")
+
+
+def _bare(text: Text, start: int, end: int) -> bytes:
+    """A part of the text, without colours."""
+    part = bytes(text[start:end])
+    return _COLOUR.sub(b"", part) if b"\x1b" in part else part
 
 
 def _without_colours(text: Text, size: int) -> Text:
