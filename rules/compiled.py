@@ -52,7 +52,7 @@ class CompiledTypes:
         """Whether a pattern speaks of a failure even in a record that says it is none."""
         return number in self._at_any_level
 
-    def excludes(self, type_: ErrorType, line: bytes) -> bool:
+    def excludes(self, type_: ErrorType, line: bytes | bytearray) -> bool:
         """Whether an exclusion says that a line is not of a type."""
         if not type_.exclusions:
             return False
@@ -61,5 +61,5 @@ class CompiledTypes:
             database = self._exclusions.get(type_.type)
             if database is None:
                 database = self._exclusions[type_.type] = compiled(type_.exclusions)
-            database.scan(line, match_event_handler=lambda number, *_: found.append(number))
+            database.scan(cast("bytes", line), match_event_handler=lambda number, *_: found.append(number))
         return bool(found)
