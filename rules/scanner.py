@@ -20,6 +20,7 @@ COLOURS_LIMIT = 64  #: different escape sequences in a window that are taken out
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*[mK]")
 _LINE_BREAK = ord("\n")
+_ESCAPE = 0x1B  # a number, since `in` takes bytes for a number first, which costs an exception each time
 _TRACEBACK = "Traceback (most recent call last):"
 _DIGITS = dict.fromkeys(range(ord("1"), ord("9") + 1), "0")
 _REMEMBERED = 4096  #: texts whose group is remembered
@@ -357,7 +358,7 @@ def _decoded(text: Text, start: int, end: int) -> str:
 def _bare(text: Text, start: int, end: int) -> Text:
     """A part of the text, without colours."""
     part = text[start:end]
-    return _COLOUR.sub(b"", part) if b"\x1b" in part else part
+    return _COLOUR.sub(b"", part) if _ESCAPE in part else part
 
 
 def _without_colours(text: Text, size: int) -> Text:

@@ -20,6 +20,7 @@ _ALL: tuple[Layout, ...] = (
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BOM = b"\xef\xbb\xbf"
 _MARK = _BOM[:1]
+_ESCAPE = 0x1B  # a number, since `in` takes bytes for a number first, which costs an exception each time
 #: Layouts whose message may be a line of any other layout.
 _CARRIERS = frozenset({"syslog"})
 
@@ -69,7 +70,7 @@ class Layouts:
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
-        if b"\x1b" in line or line[:1] == _MARK:
+        if _ESCAPE in line or line[:1] == _MARK:
             line = bare(line)
         if not line:
             return False
@@ -81,14 +82,14 @@ class Layouts:
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
-        return unwrap(bare(line) if b"\x1b" in line else line, self._times)
+        return unwrap(bare(line) if _ESCAPE in line else line, self._times)
 
     def peel(self, line: bytes) -> Wrapped | None:
         """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
         return peel(line, self._times)
 
     def _header(self, line: bytes) -> Header | None:
-        if b"\x1b" in line or line[:1] == _MARK:
+        if _ESCAPE in line or line[:1] == _MARK:
             line = bare(line)
         second = line[:19]
         if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
