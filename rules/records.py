@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from rules.layouts import QUIET, Header, Layouts
+from rules.layouts import ALONE, QUIET, Header, Layouts
 from rules.tracebacks import Span, Text, line_end, span
 
 LOOK = 65_536  #: bytes of a line that are looked at
@@ -50,7 +50,7 @@ class Records:
             stop, traceback = self._below(text, start, size, is_headed=header is not None)
             return Record(start_above, stop, header, since, traceback)
         quiet = header.level in QUIET
-        if is_alone(header):
+        if header.layout in ALONE:
             return Record(start, min(end + 1, size), header, "", None, quiet)
         if is_mark:
             found = self._traceback(text, start, size)
@@ -95,7 +95,7 @@ class Records:
             header = self._layouts.header(above)
             if header is None:
                 continue
-            if is_alone(header):
+            if header.layout in ALONE:
                 return start, None, header.timestamp
             if above[:1] in _DIGITS:
                 self.beginning = above[:4]
@@ -123,8 +123,3 @@ class Records:
 
     def _traceback(self, text: Text, start: int, size: int) -> Span:
         return span(text, start, size, self.begins)
-
-
-def is_alone(header: Header) -> bool:
-    """Whether the layout has one line a record, so that what follows is not of it."""
-    return header.layout in ("json", "logfmt")
