@@ -1,19 +1,18 @@
 """The scanner: the failures in a log, one event for each, whatever the layout of its lines."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
 
 from logging_core.printable import printable
 from rules.compiled import CompiledTypes, Match
 from rules.event import MESSAGE_LIMIT, STACK_LIMIT, Event
 from rules.fingerprint import group_id
-from rules.layouts import QUIET, Header, Layouts, Times
+from rules.layouts import ALONE, QUIET, Header, Layouts, Times
 from rules.patterns import ErrorType
-from rules.records import LOOK, Record, Records, is_alone
+from rules.records import LOOK, Record, Records
 from rules.tracebacks import USUAL, Span, Text, line_end, span
 from rules.wrapped import Content, Unwrapped, behind, unwrapped
 
@@ -143,15 +142,16 @@ class FileScan:
         None where it may be anything else, or is no event.
         """
         usual = USUAL.match(text, at, size)
-        if usual is None or not text.startswith(self._records.beginning, usual.end()):
+        if usual is None or not text.startswith(self._records.beginning, usual.end(), size):
             return None
         start = max(text.rfind(b"\n", floor, at - 1) + 1, floor)
         header = self._layouts.header(bytes(text[start : at - 1]))
-        if header is None or header.level in QUIET or is_alone(header):
+        if header is None or header.level in QUIET or header.layout in ALONE:
             return None
         told, end = usual.span(1)
         best = mark = self._compiled.mark
-        for place, number in islice(matches, index + 1, None):
+        for following in range(index + 1, len(matches)):
+            place, number = matches[following]
             if place >= end:
                 break
             if place >= told:
@@ -161,7 +161,7 @@ class FileScan:
         if best == mark:
             return None
         type_ = self._compiled.type_of(best)
-        exception, group = self._said(type_, bytes(usual[1]))
+        exception, group = self._said(type_, bytes(text[told : min(end, told + 4 * MESSAGE_LIMIT)]))
         message = printable(header.message[:MESSAGE_LIMIT] or exception)
         line, offset = lines.at(start)
         return end + 1, Event(
@@ -228,7 +228,7 @@ class FileScan:
         if record.is_quiet and not self._is_loud(record, matches, index):
             return None
         header, exception, stack = record.header, "", ""
-        if header and (header.stack or header.message.startswith(_TRACEBACK)) and is_alone(header):
+        if header and (header.stack or header.message.startswith(_TRACEBACK)) and header.layout in ALONE:
             type_, exception, stack = self._inside(header)
         else:
             type_, told = self._type(text, record, matches, index)
@@ -264,8 +264,8 @@ class FileScan:
 
     def _is_loud(self, record: Record, matches: list[Match], index: int) -> bool:
         """Whether a record that says it is no failure is one all the same."""
-        of_record = takewhile(lambda match: match[0] < record.end, islice(matches, index, None))
-        return any(self._compiled.is_at_any_level(number) for _, number in of_record)
+        end = bisect_left(matches, (record.end,), index)
+        return any(self._compiled.is_at_any_level(number) for _, number in matches[index:end])
 
     def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
         """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
@@ -273,9 +273,7 @@ class FileScan:
         start_of_code, traceback = record.traceback or (end, None)
         told: list[Match] = []
         has_exclusions = False
-        for at, number in islice(matches, index, None):
-            if at >= end:
-                break
+        for at, number in matches[index : bisect_left(matches, (end,), index)]:
             if number == mark or (traceback and start_of_code <= at and _is_code(at, traceback)):
                 continue
             has_exclusions |= number > mark
@@ -335,17 +333,15 @@ class _Lines:
 
 
 def _is_code(at: int, traceback: Span) -> bool:
-    for start, end in traceback.says:
-        if start <= at < end:
-            return False
-    return at < traceback.end
+    index = bisect_right(traceback.says, (at, traceback.end)) - 1  # the last one that starts at or before it
+    return at < traceback.end and (index < 0 or at >= traceback.says[index][1])
 
 
 def _behind_prefix(text: Text, at: int, size: int) -> Content | None:
     """What stands before a traceback, if it stands before the next line too; a record in JSON is whole in one line."""
     start = text.rfind(b"\n", 0, at) + 1
     prefix = bytes(text[start:at]).removesuffix(b"+ Exception Group ").rstrip(b" ")
-    if at - start > LOOK or not prefix or prefix.startswith(b"{"):
+    if at - start > LOOK or not prefix or b'{"' in prefix:
         return None
     content = behind(bytes(text[start : start + len(prefix) + (at - start > len(prefix))]))
     following = line_end(text, at, size) + 1

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -206,6 +207,54 @@ def test_what_is_not_utf_8_is_shown_escaped_and_cut() -> None:
 
 def test_a_long_line_of_nothing_but_matches_is_one_event() -> None:
     assert len(events("timed out " * 100_000 + "\n")) == 1
+
+
+MEBIBYTE = 1 << 20
+MARK = "Traceback (most recent call last):\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MemoryError\n" * (MEBIBYTE // 12),
+        MARK * (MEBIBYTE // len(MARK)),
+        f"  + Exception Group {MARK}" + "  | MemoryError: x\n" * (MEBIBYTE // 19),
+    ],
+    ids=["matches", "marks", "group"],
+)
+def test_a_mebibyte_full_of_matches_takes_bounded_time(text: str) -> None:
+    began = time.process_time()
+    events(text)
+    assert time.process_time() - began < 5
+
+
+def test_what_an_exception_says_is_remembered_in_part() -> None:
+    long = "x" * 200_000
+    scan = FileScan(SCANNER, "", Layouts(Times()))
+    for number in range(10):
+        text = f"{HEADER}{MARK}  File\nMemoryError: {number}{long}\n{HEADER}".encode()
+        assert len(scan.window(text, len(text), 0, final=True).events) == 1
+    assert sum(len(said) for _, said in scan._remembered) < 50_000
+
+
+@pytest.mark.parametrize("length", [1, 5000])
+def test_the_line_of_a_frame_may_be_any_text(length: int) -> None:
+    (event,) = events(f'{MARK}  File "a.py", line {"1" * length}, in f\nMemoryError\n')
+    assert len(event.frames) == (length == 1)
+
+
+@pytest.mark.parametrize("padding", [0, 10_000])
+def test_json_in_syslog_is_read_whole(padding: int) -> None:
+    def line(exception: str) -> str:
+        stack = TRACEBACK.replace("MemoryError: CUDA out of memory", exception)
+        record = {"level": "ERROR", "message": "order 17", "padding": "x" * padding, "exc_info": stack}
+        return f"Feb 19 10:30:00 web-1 shop[4121]: {json.dumps(record)}\n"
+
+    found = events(line("ZeroDivisionError: x") + 2 * line("MemoryError: x"))
+    assert [(event.line, event.type, event.level, event.message) for event in found] == [
+        (number, "OutOfMemory", "ERROR", "order 17") for number in (2, 3)
+    ]
+    assert {event.exception for event in found} == {"MemoryError: x"}
 
 
 def test_an_exclusion_speaks_for_its_own_line_and_type_alone() -> None:
