@@ -50,7 +50,7 @@ class Records:
             stop, traceback = self._below(text, start, size, is_headed=header is not None)
             return Record(start_above, stop, header, since, traceback)
         quiet = header.level in QUIET
-        if header.layout in ALONE:
+        if is_alone(header):
             return Record(start, min(end + 1, size), header, "", None, quiet)
         if is_mark:
             found = self._traceback(text, start, size)
@@ -95,7 +95,7 @@ class Records:
             header = self._layouts.header(above)
             if header is None:
                 continue
-            if header.layout in ALONE:
+            if is_alone(header):
                 return start, None, header.timestamp
             if above[:1] in _DIGITS:
                 self.beginning = above[:4]
@@ -123,3 +123,8 @@ class Records:
 
     def _traceback(self, text: Text, start: int, size: int) -> Span:
         return span(text, start, size, self.begins)
+
+
+def is_alone(header: Header) -> bool:
+    """Whether the layout has one line a record, so that what follows is not of it."""
+    return header.layout in ALONE

@@ -10,9 +10,9 @@ from logging_core.printable import printable
 from rules.compiled import CompiledTypes, Match
 from rules.event import MESSAGE_LIMIT, STACK_LIMIT, Event
 from rules.fingerprint import group_id
-from rules.layouts import ALONE, QUIET, Header, Layouts, Times
+from rules.layouts import QUIET, Header, Layouts, Times
 from rules.patterns import ErrorType
-from rules.records import LOOK, Record, Records
+from rules.records import LOOK, Record, Records, is_alone
 from rules.tracebacks import USUAL, Span, Text, line_end, span
 from rules.wrapped import Content, Unwrapped, behind, unwrapped
 
@@ -146,7 +146,7 @@ class FileScan:
             return None
         start = max(text.rfind(b"\n", floor, at - 1) + 1, floor)
         header = self._layouts.header(bytes(text[start : at - 1]))
-        if header is None or header.level in QUIET or header.layout in ALONE:
+        if header is None or header.level in QUIET or is_alone(header):
             return None
         told, end = usual.span(1)
         best = mark = self._compiled.mark
@@ -228,7 +228,7 @@ class FileScan:
         if record.is_quiet and not self._is_loud(record, matches, index):
             return None
         header, exception, stack = record.header, "", ""
-        if header and (header.stack or header.message.startswith(_TRACEBACK)) and header.layout in ALONE:
+        if header and (header.stack or header.message.startswith(_TRACEBACK)) and is_alone(header):
             type_, exception, stack = self._inside(header)
         else:
             type_, told = self._type(text, record, matches, index)

@@ -10,7 +10,7 @@ from rules.layouts.times import Times
 #: Bytes of a line in which its prefix is looked for, and of which a text line's message is taken.
 LIMIT: Final = 4096
 
-#: Layouts that have one line a record, so that what follows is not of it.
+#: Layouts that have one line a record.
 ALONE: Final = frozenset({"json", "logfmt"})
 
 
