@@ -10,7 +10,9 @@ from rules.patterns.model import Severity
 MESSAGE_LIMIT = 500  #: characters
 STACK_LIMIT = 16_384  #: bytes
 
-_FRAME = re.compile(r'^[ |]*File "(?P<file>[^"\n]*)", line (?P<line>\d+)(?:, in (?P<function>[^\n]*))?', re.MULTILINE)
+_FRAME = re.compile(
+    r'^[ |]*File "(?P<file>[^"\n]*)", line (?P<line>\d{1,9})(?!\d)(?:, in (?P<function>[^\n]*))?', re.MULTILINE
+)
 
 
 class Frame(NamedTuple):

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
-from rules.layouts import QUIET, Header, Layouts
+from rules.layouts import ALONE, QUIET, Header, Layouts
 from rules.tracebacks import Span, Text, line_end, span
 
 LOOK = 65_536  #: bytes of a line that are looked at
 ABOVE = 20  #: lines in which a header is looked for
+MIXED = 2 * ABOVE  #: lines in which the last records of streams that are mixed are looked for
 BELOW = 200  #: lines that a record goes on for, its traceback apart
 
 _DIGITS = frozenset(b"%d" % digit for digit in range(10)) | {b"["}
@@ -67,19 +68,27 @@ class Records:
         )
 
     def last(self, text: Text, size: int, *, is_wrapped: bool) -> int:
-        """Where the last record of these whole lines starts, or their end where no line near it begins one."""
-        end = size
-        for _ in range(ABOVE * 10):
-            if end <= 1 or size - end > LOOK:
+        """Where the last record of these whole lines starts, or their end where no line near it begins one.
+
+        Of streams that are mixed, where the first of their last records starts.
+        """
+        end = last = size
+        begun: set[bytes] = set()  # streams whose last record is known
+        for number in range(ABOVE * 10):
+            if end <= 1 or size - end > LOOK or (begun and number >= MIXED):
                 break
             start = text.rfind(b"\n", 0, end - 1) + 1
             line = bytes(text[start : min(end - 1, start + LOOK)])
+            key = b""
             if is_wrapped and (inside := self._layouts.unwrap(line)):
-                line = inside.content
-            if self._layouts.begins(line):
-                return start
+                line, key = inside.content, inside.key
+            if key not in begun and self._layouts.begins(line):
+                last = start
+                if not is_wrapped:
+                    break
+                begun.add(key)
             end = start
-        return size
+        return last
 
     def _above(self, text: Text, start: int, floor: int) -> tuple[int, Header | None, str]:
         """(start of the record, its header, the time of a header that is not its own)."""
@@ -127,4 +136,4 @@ class Records:
 
 def is_alone(header: Header) -> bool:
     """Whether the layout has one line a record, so that what follows is not of it."""
-    return header.layout in ("json", "logfmt")
+    return header.layout in ALONE

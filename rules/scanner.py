@@ -1,7 +1,7 @@
 """The scanner: the failures in a log, one event for each, whatever the layout of its lines."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from rules.layouts import QUIET, Header, Layouts, Times
 from rules.patterns import ErrorType
 from rules.records import LOOK, Record, Records, is_alone
 from rules.tracebacks import USUAL, Span, Text, line_end, span
-from rules.wrapped import Content, Unwrapped, behind, unwrapped
+from rules.wrapped import LIMITS, SHAPE, Streams, Unwrapped, behind
 
 COLOURS_LIMIT = 64  #: different escape sequences in a window that are taken out one by one
 
@@ -75,6 +75,8 @@ class FileScan:
         self._records = Records(layouts)
         self._service = service
         self._remembered: dict[tuple[str, bytes], tuple[str, str] | None] = {}
+        self._end = self._floor = 0  # offsets of where the last window was consumed to, and of records that were found
+        self._used: set[int] = set()  # offsets of lines behind that end that are of such records
         self.line = line  #: number of the next window's first line
 
     def window(self, text: Text, size: int, start: int, *, final: bool) -> Found:
@@ -90,8 +92,15 @@ class FileScan:
             end = whole or size
         found = Found(end)
         lines = _Lines(text, self.line, start)
-        matches = self._compiled.matches(memoryview(_without_colours(text, size))[:end])
-        self._scan(text, matches, found, lines, is_wrapped=is_wrapped, may_go_on=may_go_on)
+        looked_at = max(end, whole) if is_wrapped else end  # records of mixed streams may go on behind the end
+        matches = self._compiled.matches(memoryview(_without_colours(text, size))[:looked_at])
+        if start != self._end:
+            self._floor, self._used = 0, set()
+        used = {offset - start for offset in self._used}
+        streams = _Streams(text, whole or size, self._layouts, is_wrapped=is_wrapped)
+        floor = self._scan(text, matches, found, lines, streams, used, start, may_go_on=may_go_on, final=final)
+        self._end, self._floor = start + found.consumed, start + floor
+        self._used = {start + place for place in used if place >= found.consumed}
         self.line = lines.number(found.consumed)
         return found
 
@@ -102,9 +111,21 @@ class FileScan:
         return any(map(self._layouts.unwrap, lines))
 
     def _scan(
-        self, text: Text, matches: list[Match], found: Found, lines: "_Lines", *, is_wrapped: bool, may_go_on: bool
-    ) -> None:
-        floor, size, used, mark = 0, found.consumed, set[int](), self._compiled.mark
+        self,
+        text: Text,
+        matches: list[Match],
+        found: Found,
+        lines: "_Lines",
+        streams: "_Streams",
+        used: set[int],
+        start: int,
+        *,
+        may_go_on: bool,
+        final: bool,
+    ) -> int:
+        """Where what is not of a record yet begins; `used` are the lines behind that are."""
+        size, mark = found.consumed, self._compiled.mark
+        floor = max(0, self._floor - start)
         for index, (at, number) in enumerate(matches):
             if at < floor:
                 continue
@@ -113,27 +134,37 @@ class FileScan:
                 floor = usual[0]
                 found.events.append(usual[1])
                 continue
-            content: Content | None = self._layouts.unwrap if is_wrapped else None
-            if is_mark and not content and at and text[at - 1] != _LINE_BREAK:
-                content = _behind_prefix(text, at, size)
-            if content or used:
-                first = text.rfind(b"\n", 0, at) + 1
-                if first in used:
+            mixed = streams.of(at, is_mark=is_mark)
+            first = text.rfind(b"\n", 0, at) + 1 if mixed or used else 0
+            if used and first in used:
+                continue
+            apart = mixed and self._apart(text, first, mixed, used, is_container=mixed == streams.containers)
+            if apart:
+                stream, record, of_stream = apart
+                place = stream.place(record.start)
+                if place >= size:
                     continue
-            stream = content and unwrapped(text, first, 0, size, content, self._layouts)
-            if content and stream:
-                event = self._apart(text, first, size, content, stream, lines, used)
+                if stream.is_open and record.end == len(stream.text) and not final and place > size // 2:
+                    found.consumed = place
+                    return floor
+                used.add(first)
+                used.update(stream.within(record.start, record.end))
+                after = bisect_left(of_stream, (record.start,))
+                event = self._event(stream.text, record, of_stream, after, place, lines, stream.timestamp)
+            elif at >= size or (mixed and first in used):
+                continue
             else:
                 record = self._records.around(text, at, floor, size, is_mark=is_mark)
                 if may_go_on and record.end == size and record.start > 0:
                     found.consumed = record.start
-                    return
+                    return floor
                 floor = record.end
                 event = self._event(text, record, matches, index, record.start, lines)
             if isinstance(event, str):
                 found.unknown[event] += 1
             elif event:
                 found.events.append(event)
+        return floor
 
     def _usual(
         self, text: Text, at: int, floor: int, size: int, matches: list[Match], index: int, lines: "_Lines"
@@ -143,7 +174,7 @@ class FileScan:
         None where it may be anything else, or is no event.
         """
         usual = USUAL.match(text, at, size)
-        if usual is None or not text.startswith(self._records.beginning, usual.end()):
+        if usual is None or not text.startswith(self._records.beginning, usual.end(), size):
             return None
         start = (text.rfind(b"\n", floor, at - 1) + 1) or floor
         header = self._layouts.header(bytes(text[start : at - 1]))
@@ -160,7 +191,7 @@ class FileScan:
         if best == mark:
             return None
         type_ = self._compiled.type_of(best)
-        said = self._said(type_, bytes(usual[1]))
+        said = self._said(type_, bytes(text[told : min(end, told + 4 * MESSAGE_LIMIT)]))
         if said is None:
             return None
         exception, group = said
@@ -184,35 +215,32 @@ class FileScan:
         return self._remembered[key]
 
     def _apart(
-        self,
-        text: Text,
-        first: int,
-        size: int,
-        content: Content,
-        stream: Unwrapped,
-        lines: "_Lines",
-        used: set[int],
-    ) -> Event | str | None:
-        """The event of the line at `first`, of whose stream only the content is looked at; its lines are `used`."""
-        used.add(first)
-        matches = self._compiled.matches(stream.text)
-        index = bisect_left(matches, (stream.at,))
-        if index == len(matches):
-            return None
-        at, number = matches[index]
-        is_mark = number == self._compiled.mark
-        if content == self._layouts.unwrap:
-            record = self._records.around(stream.text, at, 0, len(stream.text), is_mark=is_mark)
-        else:
-            record = self._lines_with_prefix(text, first, size, stream)
-        used.update(stream.within(record.start, record.end))
-        index = bisect_left(matches, (record.start,))
-        return self._event(stream.text, record, matches, index, stream.place(record.start), lines, stream.timestamp)
+        self, text: Text, first: int, streams: Streams, used: set[int], *, is_container: bool
+    ) -> tuple[Unwrapped, Record, list[Match]] | None:
+        """The stream of the line at `first`, the record in it, and the matches; `first` is used where it has none."""
+        for limit in LIMITS:
+            stream = streams.around(first, used, limit)
+            if stream is None:
+                break
+            matches = self._compiled.matches(stream.text)
+            index = bisect_left(matches, (stream.at,))
+            if index == len(matches):
+                used.add(first)
+                break
+            at, number = matches[index]
+            if is_container:
+                is_mark = number == self._compiled.mark
+                record = self._records.around(stream.text, at, 0, len(stream.text), is_mark=is_mark)
+            else:
+                record = self._lines_with_prefix(text, first, stream)
+            if record.end < len(stream.text) or not stream.has_more or limit == LIMITS[-1]:
+                return stream, record, matches
+        return None
 
-    def _lines_with_prefix(self, text: Text, first: int, size: int, stream: Unwrapped) -> Record:
+    def _lines_with_prefix(self, text: Text, first: int, stream: Unwrapped) -> Record:
         """A traceback each line of which is a record by itself; so the line of the exception is its last one."""
         traceback = span(stream.text, stream.at, len(stream.text), lambda *_: True)
-        header = self._layouts.header(bytes(text[first : line_end(text, first, size)]))
+        header = self._layouts.header(bytes(text[first : line_end(text, first, first + LOOK)]))
         is_quiet = header is not None and header.level in QUIET
         header = header._replace(message="") if header else None
         return Record(stream.at, traceback.end, header, "", (stream.at, traceback), is_quiet)
@@ -267,8 +295,8 @@ class FileScan:
 
     def _is_loud(self, record: Record, matches: list[Match], index: int) -> bool:
         """Whether a record that says it is no failure is one all the same."""
-        behind = bisect_left(matches, (record.end,))
-        return any(self._compiled.is_at_any_level(number) for _, number in matches[index:behind])
+        end = bisect_left(matches, (record.end,), index)
+        return any(self._compiled.is_at_any_level(number) for _, number in matches[index:end])
 
     def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
         """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
@@ -276,18 +304,18 @@ class FileScan:
         start_of_code, traceback = record.traceback or (end, None)
         told = sorted(
             (number, at)
-            for at, number in matches[index : bisect_left(matches, (end,))]
+            for at, number in matches[index : bisect_left(matches, (end,), index)]
             if number != mark and not (traceback and start_of_code <= at and _is_code(at, traceback))
         )
         excluded: set[tuple[str, int]] = set()
+        line = stop = -1
         for number, at in told:
             type_ = self._compiled.type_of(number)
-            line = text.rfind(b"\n", 0, at) + 1
+            if not line <= at <= stop:
+                line, stop = text.rfind(b"\n", 0, at) + 1, line_end(text, at, end)
             if (type_.type, line) in excluded:
                 continue
-            if not self._compiled.excludes(
-                type_, _bare(text, max(line, at - LOOK), min(line_end(text, at, end), at + LOOK))
-            ):
+            if not self._compiled.excludes(type_, _bare(text, max(line, at - LOOK), min(stop, at + LOOK))):
                 return type_, at
             excluded.add((type_.type, line))
         return None, 0
@@ -329,21 +357,48 @@ class _Lines:
 
 
 def _is_code(at: int, traceback: Span) -> bool:
-    for start, end in traceback.says:
-        if start <= at < end:
-            return False
-    return at < traceback.end
+    index = bisect_right(traceback.says, (at, traceback.end)) - 1  # the last one that starts at or before it
+    return at < traceback.end and (index < 0 or at >= traceback.says[index][1])
 
 
-def _behind_prefix(text: Text, at: int, size: int) -> Content | None:
+class _Streams:
+    """The streams that are mixed in a window: those of containers, or behind a prefix.
+
+    Args:
+        size: bytes of whole lines in the window.
+    """
+
+    def __init__(self, text: Text, size: int, layouts: Layouts, *, is_wrapped: bool) -> None:
+        self._text = text
+        self._size = size
+        self._layouts = layouts
+        self.containers = Streams(text, size, layouts.unwrap, layouts) if is_wrapped else None
+        self._shape = b""
+        self._behind: Streams | None = None  # a prefix of that shape
+
+    def of(self, at: int, *, is_mark: bool) -> Streams | None:
+        """Those that the match at `at` may be in."""
+        if self.containers or not is_mark or not at or self._text[at - 1] == _LINE_BREAK:
+            return self.containers
+        prefix = _prefix(self._text, at, self._size)
+        if prefix is None:
+            return None
+        shape = prefix.translate(SHAPE)
+        if self._behind is None or shape != self._shape:
+            self._shape = shape
+            self._behind = Streams(self._text, self._size, behind(prefix), self._layouts, above=0)
+        return self._behind
+
+
+def _prefix(text: Text, at: int, size: int) -> bytes | None:
     """What stands before a traceback, if it stands before the next line too; a record in JSON is whole in one line."""
     start = text.rfind(b"\n", 0, at) + 1
     prefix = bytes(text[start:at]).removesuffix(b"+ Exception Group ").rstrip(b" ")
-    if at - start > LOOK or not prefix or prefix.startswith(b"{"):
+    if at - start > LOOK or not prefix or b'{"' in prefix:
         return None
-    content = behind(bytes(text[start : start + len(prefix) + (at - start > len(prefix))]))
+    prefix = bytes(text[start : start + len(prefix) + (at - start > len(prefix))])
     following = line_end(text, at, size) + 1
-    return content if content(bytes(text[following : following + len(prefix) + 1])) else None
+    return prefix if behind(prefix)(bytes(text[following : following + len(prefix)])) else None
 
 
 def _shown(text: Text, start: int, end: int) -> str:

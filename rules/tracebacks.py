@@ -6,6 +6,7 @@ lines, groups whose lines stand behind `|` and `+`, notes and messages of severa
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 MARK = rb"Traceback \(most recent call last\):"  #: as a pattern
@@ -13,13 +14,16 @@ LINES_LIMIT = 60  #: of a message and its notes
 
 #: A traceback of one exception, of one line; of those that go on in the next lines too.
 USUAL = re.compile(rb"Traceback [^\n]*\n(?:[ \t][^\n]*\n)+([^\s][^\n]*)\n")
-_CALLS = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*(?:\n|\Z))*")
+_INDENT = re.compile(rb"[ \t]{0,80}+(?=Traceback )")
+#: The line of an exception, whatever the line before it: a name, and nothing or a colon behind it.
+_SAYS = re.compile(rb"\s*+[^\s\d\[{<:][^\s:]*+(?::|\s*+\Z)")
 _GROUP = re.compile(rb"[^\n]*\n(?:[ ]+[|+][^\n]*(?:\n|\Z))*")
 _GROUP_SAYS = re.compile(rb"^[ ]+\| (?=[^ \n])(?!Traceback )[^\n]*", re.MULTILINE)
 _CHAIN = re.compile(
-    rb"\r?\n(?:The above exception was the direct cause of the following exception"
+    # The journal leaves out empty lines.
+    rb"(?:[ \t]*+\r?\n)?[ \t]*+(?:The above exception was the direct cause of the following exception"
     rb"|During handling of the above exception, another exception occurred):\r?\n"
-    rb"\r?\n(?=[ ]*(?:\+ Exception Group )?Traceback )"
+    rb"(?:[ \t]*+\r?\n)?(?=[ \t]*+(?:\+ Exception Group )?Traceback )"
 )
 
 Text = bytes | bytearray
@@ -40,7 +44,7 @@ class Span(NamedTuple):
 def span(text: Text, start: int, size: int, begins: Begins) -> Span:
     """The traceback that starts in the line at `start`."""
     usual = USUAL.match(text, start, size)  # most are one exception of one line
-    if usual and begins(text, usual.end(), line_end(text, usual.end(), size)):
+    if usual and begins(text, usual.end(), line_end(text, usual.end(), size)) and not _CHAIN.match(text, usual.end()):
         line = usual.span(1)
         return Span(usual.end(), [line], line, is_whole=True)
     says: list[tuple[int, int]] = []
@@ -52,8 +56,10 @@ def span(text: Text, start: int, size: int, begins: Begins) -> Span:
             says += found
             last = found[0] if found else (end, end)
         else:
-            told = _matched(_CALLS, text, start, size)
-            end = _message_end(text, told, size, begins)
+            blank = _INDENT.match(text, start, first)
+            indent = blank[0] if blank else b""
+            told = _matched(_calls(indent), text, start, size)
+            end = _message_end(text, told, size, begins, indent)
             last = told, line_end(text, told, end)
             if end > told:
                 says.append((told, end))
@@ -63,12 +69,18 @@ def span(text: Text, start: int, size: int, begins: Begins) -> Span:
         start = chain.end()
 
 
+@lru_cache(80)
+def _calls(indent: bytes) -> re.Pattern[bytes]:
+    """The lines of code of a traceback that stands behind an indentation."""
+    return re.compile(rb"[^\n]*\n(?:%b[ \t][^\n]*(?:\n|\Z))*" % indent)
+
+
 def _matched(shape: re.Pattern[bytes], text: Text, start: int, size: int) -> int:
     match = shape.match(text, start, size)
     return match.end() if match else size
 
 
-def _message_end(text: Text, start: int, size: int, begins: Begins) -> int:
+def _message_end(text: Text, start: int, size: int, begins: Begins, indent: bytes) -> int:
     """Behind the exception's line, the rest of its message and its notes."""
     end = start
     for number in range(LINES_LIMIT):
@@ -77,7 +89,12 @@ def _message_end(text: Text, start: int, size: int, begins: Begins) -> int:
         stop = line_end(text, end, size)
         if stop - end <= 1 and not text[end:stop].strip():
             return end
-        if number and (text.startswith(b"Traceback ", end) or begins(text, end, stop)):
+        if not text.startswith(indent, end, stop):
+            return end
+        if number:
+            if text.startswith(b"Traceback ", end + len(indent), stop) or begins(text, end, stop):
+                return end
+        elif begins(text, end, stop) and not _SAYS.match(text, end, stop):  # it was broken off
             return end
         end = min(stop + 1, size)
     return end

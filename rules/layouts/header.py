@@ -10,6 +10,9 @@ from rules.layouts.times import Times
 #: Bytes of a line in which its prefix is looked for, and of which a text line's message is taken.
 LIMIT: Final = 4096
 
+#: Layouts that have one line a record.
+ALONE: Final = frozenset({"json", "logfmt"})
+
 
 class Header(NamedTuple):
     """What the first line of a record says."""

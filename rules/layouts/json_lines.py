@@ -35,6 +35,7 @@ _STACK = (
     "error.stack", "error.stack_trace", "exc_info", "exception", "exc_text", "stack_trace", "err.stack", "stacktrace",
     "stack", "traceback", "exception.stacktrace", "attributes.exception.stacktrace", "errorVerbose", "error", "@x",
 )  # fmt: skip
+NAME_LIMIT: Final = 200  #: characters of a logger's name, which a line may fill
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -131,7 +132,7 @@ def _header(timestamp: str, level: str, logger: str, message: str, stack: str) -
     if not (message.isascii() and stack.isascii()):  # JSON can hold halves of characters, which no file can
         message, stack = (text.encode("utf-8", "backslashreplace").decode() for text in (message, stack))
         logger = logger.encode("utf-8", "backslashreplace").decode()
-    return new_header((timestamp, level, logger, message, stack, "json"))
+    return new_header((timestamp, level, logger[:NAME_LIMIT], message, stack, "json"))
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:

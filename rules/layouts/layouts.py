@@ -6,11 +6,12 @@ from functools import cache
 from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
-from rules.layouts.header import LIMIT, Header, Layout
+from rules.layouts.header import ALONE, LIMIT, Header, Layout
 from rules.layouts.servers import continues_postgres
 from rules.layouts.stamped import usual
+from rules.layouts.syslog import prefix
 from rules.layouts.times import Times
-from rules.layouts.wrappers import Wrapped, peel, unwrap
+from rules.layouts.wrappers import Wrapped, unwrap
 
 #: The more special ones first: the first that a line begins like is the one that reads it.
 _ALL: tuple[Layout, ...] = (
@@ -66,7 +67,7 @@ class Layouts:
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
         header = self._header(line)
-        return self._with_content(header) if header and header.layout in _CARRIERS else header
+        return self._with_content(header, line) if header and header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""
@@ -84,10 +85,6 @@ class Layouts:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
         return unwrap(bare(line) if _ESCAPE in line else line, self._times)
 
-    def peel(self, line: bytes) -> Wrapped | None:
-        """What is inside of a line of syslog or the journal, for tracebacks of which each line is in one, or None."""
-        return peel(line, self._times)
-
     def _header(self, line: bytes) -> Header | None:
         if _ESCAPE in line or line[:1] == _MARK:
             line = bare(line)
@@ -102,9 +99,9 @@ class Layouts:
         start = layout.start.match(line)
         return layout.read(start, self._times) if start else None
 
-    def _with_content(self, outer: Header) -> Header:
+    def _with_content(self, outer: Header, line: bytes) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
-        inner = self._header(outer.message.encode())
+        inner = self._header(_content(outer, line))
         if inner is None:
             return outer
         return Header(
@@ -113,5 +110,11 @@ class Layouts:
             inner.logger or outer.logger,
             inner.message,
             inner.stack,
-            outer.layout,
+            inner.layout if inner.layout in ALONE else outer.layout,
         )
+
+
+def _content(outer: Header, line: bytes) -> bytes:
+    """What the outer one says; all of it where it is JSON, which is nothing in part."""
+    found = prefix(bare(line)) if outer.message.startswith("{") else None
+    return bare(line)[found.end() :].removeprefix(_BOM) if found else outer.message.encode()

@@ -10,7 +10,6 @@ import msgspec
 
 from rules.layouts.header import LIMIT
 from rules.layouts.levels import WORDS
-from rules.layouts.syslog import prefix
 from rules.layouts.times import Times
 
 _TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)"
@@ -66,20 +65,6 @@ def unwrap(line: bytes, times: Times) -> Wrapped | None:
         return None
     key, second, fraction, zone = (*named.groups(), None, None, None)[:4]
     return Wrapped(_rest(line, named), times.iso(second, fraction, zone) if second else "", key or b"", partial=False)
-
-
-def peel(line: bytes, times: Times) -> Wrapped | None:
-    """What is inside of a line of syslog or the journal, whose key is the host and the process, or None.
-
-    Each such line is a record of its own, and `header` reads it whole; but a service that prints a traceback has each
-    of its lines in one.
-    """
-    found = prefix(line)
-    if found is None:
-        return None
-    _, second, fraction, zone, host, program, process = found.groups()
-    key = b" ".join((host or b"", program, process or b""))
-    return Wrapped(_rest(line, found), times.iso(second, fraction, zone or None) if second else "", key, partial=False)
 
 
 def _docker(line: bytes, times: Times) -> Wrapped | None:

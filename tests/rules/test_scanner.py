@@ -2,9 +2,10 @@
 
 import json
 import random
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.event import MESSAGE_LIMIT, Event
@@ -208,6 +209,55 @@ def test_a_long_line_of_nothing_but_matches_is_one_event() -> None:
     assert len(events("timed out " * 100_000 + "\n")) == 1
 
 
+MEBIBYTE = 1 << 20
+MARK = "Traceback (most recent call last):\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MemoryError\n" * (MEBIBYTE // 12),
+        MARK * (MEBIBYTE // len(MARK)),
+        f"  + Exception Group {MARK}" + "  | MemoryError: x\n" * (MEBIBYTE // 19),
+    ],
+    ids=["matches", "marks", "group"],
+)
+def test_a_mebibyte_full_of_matches_takes_bounded_time(text: str) -> None:
+    began = time.process_time()
+    events(text)
+    assert time.process_time() - began < 5
+
+
+def test_what_an_exception_says_is_remembered_in_part() -> None:
+    long = "x" * 200_000
+    scan = FileScan(SCANNER, "", Layouts(Times()))
+    for number in range(10):
+        text = f"{HEADER}{MARK}  File\nMemoryError: {number}{long}\n{HEADER}".encode()
+        assert len(scan.window(text, len(text), number * len(text), final=True).events) == 1
+    assert scan._remembered
+    assert sum(len(said) for _, said in scan._remembered) < 50_000
+
+
+@pytest.mark.parametrize("length", [1, 5000])
+def test_the_line_of_a_frame_may_be_any_text(length: int) -> None:
+    (event,) = events(f'{MARK}  File "a.py", line {"1" * length}, in f\nMemoryError\n')
+    assert len(event.frames) == (length == 1)
+
+
+@pytest.mark.parametrize("padding", [0, 10_000])
+def test_json_in_syslog_is_read_whole(padding: int) -> None:
+    def line(exception: str) -> str:
+        stack = TRACEBACK.replace("MemoryError: CUDA out of memory", exception)
+        record = {"level": "ERROR", "message": "order 17", "padding": "x" * padding, "exc_info": stack}
+        return f"Feb 19 10:30:00 web-1 shop[4121]: {json.dumps(record)}\n"
+
+    found = events(line("ZeroDivisionError: x") + 2 * line("MemoryError: x"))
+    assert [(event.line, event.type, event.level, event.message) for event in found] == [
+        (number, "OutOfMemory", "ERROR", "order 17") for number in (2, 3)
+    ]
+    assert {event.exception for event in found} == {"MemoryError: x"}
+
+
 def test_an_exclusion_speaks_for_its_own_line_and_type_alone() -> None:
     text = "no requests timed out\nrequest timed out\nno requests timed out: Connection refused\n"
     assert [(event.type, event.offset) for event in events(text)][1:] == [("ConnectionError", 40)]
@@ -256,3 +306,94 @@ def test_lines_that_no_runtime_has_wrapped_may_stand_between() -> None:
     put = WRAPPINGS["compose"]
     lines = ["Attaching to web-1", *map(put, TRACEBACK.splitlines()), "Error: Connection refused", put("all well")]
     assert types("\n".join(lines) + "\n") == ["OutOfMemory", "ConnectionError"]
+
+
+SYSLOG = WRAPPINGS["syslog"]
+
+
+def _in_windows(text: bytes, size: int) -> list[Event]:
+    scan = FileScan(SCANNER, "app.log", Layouts(Times()))
+    found, start = [], 0
+    while start < len(text):
+        piece = text[start : start + size]
+        window = scan.window(piece, len(piece), start, final=start + size >= len(text))
+        found += window.events
+        start += window.consumed
+    return found
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32), st.integers(5_000, 9_000))
+def test_streams_that_are_mixed_give_the_same_events_in_windows_of_any_size(seed: int, size: int) -> None:
+    chance = random.Random(seed)
+    streams = [
+        [f"svc{number}-1  | {line}" for part in range(12) for line in _mixed_record(part).splitlines()]
+        for number in range(3)
+    ]
+    lines = []
+    while streams:
+        stream = chance.choice(streams)
+        lines.append(stream.pop(0) + "\n")
+        streams = [each for each in streams if each]
+    text = "".join(lines).encode()
+    whole = events(text)
+    assert len(whole) == 36
+    assert sorted(_in_windows(text, size), key=_place) == sorted(whole, key=_place)
+
+
+def _mixed_record(number: int) -> str:
+    quiet = f"2026-02-19 10:29:{number:02d},123 INFO shop.web all well\n"
+    return quiet + HEADER + TRACEBACK + quiet
+
+
+def _place(event: Event) -> int:
+    return event.offset
+
+
+@pytest.mark.parametrize("size", [3000, 3100, 3200])
+def test_a_traceback_in_syslog_is_whole_where_a_window_ends(size: int) -> None:
+    text = "".join(SYSLOG(line) + "\n" for line in TRACEBACK.splitlines() * 60).encode()
+    found = _in_windows(text, size)
+    assert found == events(text)
+    assert [event.stack for event in found] == [TRACEBACK] * 60
+
+
+def test_processes_that_are_mixed_in_syslog_are_told_apart() -> None:
+    other = TRACEBACK.replace("MemoryError: CUDA out of memory", "OSError: [Errno 28] No space left on device")
+    pairs = zip(TRACEBACK.splitlines(), other.splitlines(), strict=True)
+    text = "".join(f"{SYSLOG(a)}\n{SYSLOG(b).replace('4121', '4122')}\n" for a, b in pairs)
+    found = events(text)
+    assert [(event.type, event.line, event.stack) for event in found] == [
+        ("OutOfMemory", 1, TRACEBACK),
+        ("DiskSpace", 2, other),
+    ]
+
+
+@pytest.mark.parametrize("empty_lines", [True, False])
+def test_a_chain_in_syslog_is_one_event(empty_lines: bool) -> None:
+    chain = f"{TRACEBACK}\nDuring handling of the above exception, another exception occurred:\n\n{TRACEBACK}"
+    lines = [line for line in chain.splitlines() if line or empty_lines]
+    (event,) = events("".join(SYSLOG(line) + "\n" for line in lines))
+    assert len(event.frames) == 4
+
+
+def test_the_second_traceback_of_a_wrapped_record_is_an_event_of_its_own_place() -> None:
+    put = WRAPPINGS["compose"]
+    found = events("".join(put(line) + "\n" for line in (HEADER + TRACEBACK * 2).splitlines()))
+    assert [(event.line, event.level) for event in found] == [(1, "ERROR"), (8, "")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[pod/web-{pod:02d}/web] upstream Connection refused by {number}\n",
+        "c{number:06d}-1  | Connection refused\n",
+        f"x {MARK}",
+        f"Feb 19 10:30:00 web-1 shop[4121]: {MARK}",
+    ],
+)
+def test_a_mebibyte_of_mixed_streams_takes_bounded_time(line: str) -> None:
+    text = "".join(line.format(pod=number % 50, number=number) for number in range(MEBIBYTE // len(line)))
+    began = time.process_time()
+    events(text)
+    assert time.process_time() - began < 6

@@ -97,3 +97,22 @@ def test_line_breaks_of_windows() -> None:
     text = traceback(f"{CAUSE}\norder()").replace(b"\n", b"\r\n")
     found = span(text, 0, len(text), begins)
     assert (found.end, len(found.says)) == (len(text), 2)
+
+
+def test_one_that_is_indented_is_known_to_its_end() -> None:
+    lines = traceback(f"{CAUSE}\norder()").splitlines()
+    text = b"".join(b"    %b\n" % line if line else b"\n" for line in lines)
+    found = span(text + b"next\n", 0, len(text) + 5, begins)
+    assert (found.end, len(found.says)) == (len(text), 2)
+    assert text[slice(*found.last)].strip() == b"KeyError: 'order 17'"
+
+
+def test_a_chain_without_its_empty_lines_is_one() -> None:
+    text = traceback(f"{CAUSE}\norder()").replace(b"\n\n", b"\n")
+    found = span(text, 0, len(text), lambda *_: True)
+    assert (found.end, len(found.says)) == (len(text), 2)
+
+
+def test_the_next_record_is_no_part_of_one_that_breaks_off() -> None:
+    text = b'Traceback (most recent call last):\n  File "a.py", line 1, in f\n'
+    assert span(text + b"2026-02-19 next\n", 0, len(text) + 16, begins)[:2] == (len(text), [])

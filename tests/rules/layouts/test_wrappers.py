@@ -81,19 +81,3 @@ def test_a_wrapped_line_is_of_any_layout(layouts):
     }
     line = json.dumps({"log": json.dumps(inner) + "\n", "stream": "stdout", "time": NANO})
     assert layouts.header(layouts.unwrap(line.encode()).content)[:4] == (WHOLE, "ERROR", "shop", "boom")
-
-
-@pytest.mark.parametrize(
-    ("line", "content", "key"),
-    [
-        ("Feb 19 10:30:00 web gunicorn[12]:   File", b"  File", b"web gunicorn 12"),
-        ("2026-02-19T11:30:00+01:00 web gunicorn[12]: KeyError: 1", b"KeyError: 1", b"web gunicorn 12"),
-        ("<11>1 2026-02-19T10:30:00Z web shop 12 - - Traceback", b"Traceback", b"web shop 12"),
-    ],
-)
-def test_a_traceback_in_syslog_has_each_line_in_one(layouts, line, content, key):
-    assert layouts.peel(line.encode() + b"\n") == Wrapped(content, WHOLE, key, partial=False)
-
-
-def test_other_lines_have_nothing_to_peel_off(layouts):
-    assert layouts.peel(b"2026-02-19 10:30:00,123 ERROR shop x") is None
