@@ -17,7 +17,7 @@ from recovery.runbook import load_runbooks
 from rules.analysis import Analysis, analyze
 from rules.errors import ConfigError
 from rules.patterns import LIBRARY, load_patterns
-from rules.reading.opening import STANDARD_INPUT
+from rules.reading.opening import STANDARD_INPUT, is_pipe
 from rules.reading.paths import expand
 from rules.scanner import Scanner
 from tocsin import abandoned
@@ -89,7 +89,7 @@ def _analyzed(paths: list[str], scanner: Scanner, limit: int, zone: tzinfo, *, m
 
 
 def _followed(paths: list[str], scanner: Scanner, zone: tzinfo, view: View | JsonView) -> Analysis:
-    """Show events as they come, until Ctrl-C or until nobody reads them; the next Ctrl-C ends it at once."""
+    """Show events as they come, to the end of a pipe, Ctrl-C or until nobody reads; a second Ctrl-C ends it at once."""
     from tocsin.live_analysis import LiveAnalysis
 
     is_asked = False
@@ -121,8 +121,8 @@ def _zone(name: str) -> tzinfo:
 
 def _refuse(paths: list[str], *, follow: bool) -> None:
     for path in paths:
-        if path == STANDARD_INPUT and follow:
-            raise typer.BadParameter("standard input cannot be followed", param_hint="--follow")
+        if follow and is_pipe(path) and len(paths) > 1:
+            raise typer.BadParameter(f"{path} is followed alone, without other paths", param_hint="--follow")
         if path != STANDARD_INPUT and not os.path.lexists(path):
             raise typer.BadParameter(f"{path}: no such file or folder", param_hint="PATH")
 
