@@ -209,6 +209,13 @@ def test_what_cannot_be_read_to_its_end_is_told_and_the_rest_is_read(folder):
     assert {event["file"] for event in told["events"]} >= {"app.log"}
 
 
+@pytest.mark.parametrize("options", [[], ["--json"], ["--follow"]])
+def test_a_full_disk_is_told_in_one_line(folder, options):
+    with Path("/dev/full").open("wb") as full, start(folder, "app.log", *options, stdout=full) as process:
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (3, b"standard output: No space left on device\n")
+
+
 def test_the_exit_codes_are_documented(tmp_path):
     assert "3 something could not be read to its end" in " ".join(
         ask("--help", folder=tmp_path, COLUMNS="300").stdout.split()
@@ -245,6 +252,15 @@ def test_a_name_of_any_bytes_can_be_printed(folder):
         assert done.returncode == 1, done.stderr
         assert b"\xff" not in done.stdout
         assert b"\x1b" not in done.stdout
+
+
+def test_what_a_terminal_has_no_letters_for_is_printed_all_the_same(folder):
+    (folder / "app.log").write_text("ERROR KeyError: 'café'\n")
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    for options, said in (([], b"caf\\xe9"), (["--json"], "café".encode())):
+        with start(folder, "app.log", *options, env=ascii_only) as process:
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, err, said in out) == (1, b"", True)
 
 
 # -- how it behaves
