@@ -14,7 +14,7 @@ from rules.event import Event
 from rules.patterns import load_patterns
 from rules.reading.paths import expand
 
-Path = str | os.PathLike[str]
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class LogAnalyzer:
         return diagnose(found_types(self._analyzed(path, limit=0)), ErrorRecoveryMap.ACTION_MAP)
 
     def _analyzed(self, path: Path | Iterable[Path], limit: int | None) -> Analysis:
-        named = [path] if isinstance(path, str | os.PathLike) else list(path)
+        named = [path] if isinstance(path, str | bytes | os.PathLike) else list(path)
         problems: list[OSError] = []
         files = expand([_present(each) for each in named], problems.append)
         analysis = analyze(
@@ -91,5 +91,5 @@ class LogAnalyzer:
 
 
 def _present(path: Path) -> str:
-    os.stat(path)  # noqa: PTH116  # raises what it would: any path, bytes too
-    return os.fspath(path)
+    os.stat(path)  # noqa: PTH116  # raises what it would
+    return os.fsdecode(path)

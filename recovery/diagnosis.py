@@ -33,6 +33,10 @@ class AdvisedAction(str):
         action.causes = tuple(causes)
         return action
 
+    def __getnewargs__(self) -> tuple[str, tuple[Found, ...]]:  # type: ignore[override]  # a text's own has one part
+        """What it is copied and pickled by."""
+        return str(self), self.causes
+
 
 class Advice(list[AdvisedAction]):
     """Actions in the order in which they are to be taken, each once; and what none of them heals."""
@@ -78,5 +82,5 @@ def urgency(found: Found) -> tuple[int, int, str]:
 
 
 def _check(type_: str, actions: Sequence[str]) -> None:
-    if isinstance(actions, str) or any(name not in NAMES for name in actions):
+    if not isinstance(actions, list | tuple) or any(name not in NAMES for name in actions):
         raise UnknownActionError(f"{type_}: {actions!r} is no list of actions; there are {', '.join(NAMES)}")

@@ -23,7 +23,7 @@ def scanner_of(codes: Mapping[str, Sequence[str]]) -> Scanner:
     mistakes = [
         f"{TABLE}[{type_!r}]: {patterns!r} is no list of regular expressions"
         for type_, patterns in codes.items()
-        if isinstance(patterns, str) or not all(isinstance(each, str) for each in patterns)
+        if not isinstance(patterns, list | tuple) or not all(isinstance(each, str) for each in patterns)
     ]
     if mistakes:
         raise ConfigError(mistakes)

@@ -3,9 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from recovery.runbook import load_runbooks
 from rules.analysis import Analysis, analyze
 from rules.errors import ConfigError
 from rules.patterns import LIBRARY, load_patterns
-from rules.reading.opening import STANDARD_INPUT
+from rules.reading.opening import STANDARD_INPUT, is_pipe
 from rules.reading.paths import expand
 from rules.scanner import Scanner
 from tocsin import abandoned
@@ -29,7 +30,8 @@ from tocsin.shown_event import shown_text
 NOTHING, FOUND, BAD, INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
 EPILOG = (
     "Exit codes: 0 no failure was found, 1 some were, 2 bad use (no such file, a mistake in a pattern file), "
-    "3 something could not be read to its end, 130 Ctrl-C. Colours are for terminals, and not with NO_COLOR."
+    "3 something could not be read to its end, or printed, 130 Ctrl-C. "
+    "Colours are for terminals, and not with NO_COLOR."
 )
 LIMIT = 1000  #: events that are shown one by one, where nothing else is said
 
@@ -61,6 +63,7 @@ def command(  # each option of the command is an argument here
     _refuse(paths, follow=follow)
     times_in = _zone(zone)
     view = JsonView(zone=zone, limit=limit) if as_json else View(colour=_is_coloured(), verbose=verbose)
+    _take_any_text(is_json=as_json)
     with _quiet_end():
         try:
             scanner = Scanner(load_patterns((*sorted(LIBRARY.glob("*.yml")), *patterns) if patterns else ()))
@@ -72,8 +75,7 @@ def command(  # each option of the command is an argument here
         else:
             analysis = _analyzed(paths, scanner, limit, times_in, mmap=mmap)
         advice = diagnose(found_types(analysis), {type_: runbook.actions for type_, runbook in load_runbooks().items()})
-        sys.stdout.writelines(view.lines(analysis, advice))
-        sys.stdout.flush()
+        _print(view.lines(analysis, advice))
     raise typer.Exit(INCOMPLETE if analysis.problems else FOUND if analysis.summary else NOTHING)
 
 
@@ -89,7 +91,7 @@ def _analyzed(paths: list[str], scanner: Scanner, limit: int, zone: tzinfo, *, m
 
 
 def _followed(paths: list[str], scanner: Scanner, zone: tzinfo, view: View | JsonView) -> Analysis:
-    """Show events as they come, until Ctrl-C or until nobody reads them; the next Ctrl-C ends it at once."""
+    """Show events as they come, to the end of a pipe, Ctrl-C or until nobody reads; a second Ctrl-C ends it at once."""
     from tocsin.live_analysis import LiveAnalysis
 
     is_asked = False
@@ -102,10 +104,26 @@ def _followed(paths: list[str], scanner: Scanner, zone: tzinfo, view: View | Jso
     signal.signal(signal.SIGINT, stop)
     live = LiveAnalysis(paths, scanner, zone)
     for events in live.events(lambda: is_asked or abandoned.is_abandoned(sys.stdout), _tell):
-        for event in events:
-            sys.stdout.writelines(view.event(event))
-        sys.stdout.flush()
+        _print(line for event in events for line in view.event(event))
     return live.analysis
+
+
+def _take_any_text(*, is_json: bool) -> None:
+    """Lets what a terminal's encoding does not have be printed; JSON is in UTF-8 everywhere."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8" if is_json else None, errors="backslashreplace")
+
+
+def _print(lines: Iterable[str]) -> None:
+    try:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk is full
+        abandoned.abandon(sys.stdout)
+        _tell(f"standard output: {error.strerror}")
+        raise typer.Exit(INCOMPLETE) from None
 
 
 def _tell(problem: str) -> None:
@@ -121,8 +139,8 @@ def _zone(name: str) -> tzinfo:
 
 def _refuse(paths: list[str], *, follow: bool) -> None:
     for path in paths:
-        if path == STANDARD_INPUT and follow:
-            raise typer.BadParameter("standard input cannot be followed", param_hint="--follow")
+        if follow and is_pipe(path) and len(paths) > 1:
+            raise typer.BadParameter(f"{path} is followed alone, without other paths", param_hint="--follow")
         if path != STANDARD_INPUT and not os.path.lexists(path):
             raise typer.BadParameter(f"{path}: no such file or folder", param_hint="PATH")
 

@@ -13,13 +13,14 @@ from tocsin.planting.ways import Kind
 from tocsin.progress import progress
 
 MB = 1_000_000
+LARGEST = 1e9  #: megabytes
 EPILOG = "Exit codes: 0 the log is written, 1 it cannot be written, 2 bad use."
 _SPARE = 0.1  # of the log's size: room that is to be left for its manifest
 
 
 def command(
     *,
-    size: Annotated[float, typer.Option(min=0.001, metavar="MB", help="Megabytes, of 10^6 bytes.")] = 100,
+    size: Annotated[float, typer.Option(min=0.001, max=LARGEST, metavar="MB", help="Megabytes, of 10^6 bytes.")] = 100,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The log; without: genlog-SIZEmb.log.")] = None,
     layout: Annotated[
         Kind,

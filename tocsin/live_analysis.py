@@ -10,6 +10,8 @@ from rules.analysis import Analysis
 from rules.event import Event
 from rules.layouts import Layouts, Times
 from rules.reading.follow import follow
+from rules.reading.follow_pipe import LivePipe
+from rules.reading.opening import is_pipe, open_pipe
 from rules.reading.source import SourceError
 from rules.reading.window import Window
 from rules.records import Records
@@ -20,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class LiveAnalysis:
-    """Follows files from their beginnings; `analysis` has the counts of what came so far, and no events."""
+    """Follows files from their beginnings, or one pipe; `analysis` counts what came so far, and has no events."""
 
     def __init__(self, paths: Sequence[str], scanner: Scanner, zone: tzinfo) -> None:
         self.analysis = Analysis(limit=0)
         self._paths = paths
         self._scanner = scanner
         self._zone = zone
-        self._scans: WeakKeyDictionary[Growing, _GrowingScan] = WeakKeyDictionary()
+        self._scans: WeakKeyDictionary[Growing | LivePipe, _GrowingScan] = WeakKeyDictionary()
 
     def events(self, stop: Callable[[], bool], tell: Callable[[str], object]) -> Iterator[list[Event]]:
-        """Events as they come, until told to stop.
+        """Events as they come, until told to stop, or the pipe comes to its end.
 
         Args:
             stop: is asked some times a second.
@@ -42,13 +44,23 @@ class LiveAnalysis:
             self.analysis.problems.append(str(error))
             tell(str(error))
 
-        for growing in follow(self._paths, report, stop=stop):
+        for growing in self._looks(stop, report):
             scan = self._scans.get(growing)
             if scan is None:
                 scan = self._scans[growing] = _GrowingScan(growing.path, self._scanner, self._zone)
                 self.analysis.files.append(growing.path)
             yield scan.look(growing.window, self.analysis)
         self.analysis.seconds = time.monotonic() - began
+
+    def _looks(self, stop: Callable[[], bool], report: Callable[[SourceError], None]) -> "Iterator[Growing | LivePipe]":
+        if not is_pipe(self._paths[0]):
+            yield from follow(self._paths, report, stop=stop)
+            return
+        try:
+            with open_pipe(self._paths[0]) as pipe:
+                yield from LivePipe(pipe).looks(stop)
+        except SourceError as error:
+            report(error)
 
 
 class _GrowingScan:

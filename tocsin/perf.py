@@ -14,7 +14,7 @@ from rules.analysis import Analysis, analyze
 from rules.patterns import load_patterns
 from rules.scanner import Scanner
 from tocsin.analyze import LIMIT
-from tocsin.genlog import MB, generate
+from tocsin.genlog import LARGEST, MB, generate
 from tocsin.planting.accuracy import Accuracy, accuracy
 from tocsin.planting.log import read_manifest
 from tocsin.planting.ways import Kind
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 
 def command(
     *,
-    size: Annotated[float, typer.Option(min=0.1, metavar="MB", help="Megabytes, of 10^6 bytes.")] = 1000,
+    size: Annotated[float, typer.Option(min=0.1, max=LARGEST, metavar="MB", help="Megabytes, of 10^6 bytes.")] = 1000,
     layout: Annotated[Kind, typer.Option(help="As of genlog.")] = "mixed",
     seed: Annotated[int, typer.Option(metavar="N", help="As of genlog.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

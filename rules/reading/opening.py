@@ -24,7 +24,7 @@ def open_source(path: str | os.PathLike[str], *, mmap: bool = False, trusted: in
         SourceError: it is not there, not ours to read, no regular file, or packed by what is not installed.
     """
     name = os.fspath(path)
-    found = _pipe(name) if is_pipe(name) else open_file(name)
+    found = open_pipe(name) if is_pipe(name) else open_file(name)
     with ExitStack() as unless_opened:
         unless_opened.callback(found.close)
         head = found.head(HEAD)
@@ -40,6 +40,18 @@ def is_pipe(name: str) -> bool:
     return name == STANDARD_INPUT or name.startswith(_DESCRIPTORS)
 
 
+def open_pipe(name: str) -> Pipe:
+    """What this process was given open by that name.
+
+    Raises:
+        SourceError: it was not.
+    """
+    try:
+        return Pipe(name, os.dup(0) if name == STANDARD_INPUT else os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise SourceError(name, error) from error
+
+
 def _unpacked(found: Source, head: bytes, trusted: int) -> Source:
     try:
         form = format_of(head)
@@ -49,10 +61,3 @@ def _unpacked(found: Source, head: bytes, trusted: int) -> Source:
         return Unpacked(found, form, trusted)
     codec = codec_of(head)
     return Transcoded(found, codec) if codec else found
-
-
-def _pipe(name: str) -> Pipe:
-    try:
-        return Pipe(name, os.dup(0) if name == STANDARD_INPUT else os.open(name, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        raise SourceError(name, error) from error

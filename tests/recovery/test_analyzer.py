@@ -1,7 +1,11 @@
 """`LogAnalyzer` as the document has it: errors from files, the actions against them, and tables that may change."""
 
+import copy
 import gzip
 import logging
+import os
+import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -187,6 +191,8 @@ def test_a_type_without_an_entry_in_the_map_is_for_people(log):
         (["ends in anything.*"], r"ERROR_CODES: Bad: 'ends in anything\.\*'"),
         ("a text", r"ERROR_CODES\['Bad'\]: 'a text' is no list of regular expressions"),
         ([7], r"ERROR_CODES\['Bad'\]: \[7\] is no list of regular expressions"),
+        (None, r"ERROR_CODES\['Bad'\]: None is no list of regular expressions"),
+        (re.compile("a"), r"ERROR_CODES\['Bad'\]: re\.compile\('a'\) is no list of regular expressions"),
     ],
 )
 def test_a_bad_pattern_is_named(log, patterns, said):
@@ -195,11 +201,25 @@ def test_a_bad_pattern_is_named(log, patterns, said):
         LogAnalyzer().extract_errors(log)
 
 
-@pytest.mark.parametrize("names", [["reboot"], "clean_cache", [7]])
+@pytest.mark.parametrize("names", [["reboot"], "clean_cache", [7], None, 7])
 def test_an_unknown_action_is_named(log, names):
     ErrorRecoveryMap.ACTION_MAP["OutOfMemory"] = names
     with pytest.raises(UnknownActionError, match=r"OutOfMemory: .* is no list of actions; there are reduce_quant, "):
         LogAnalyzer().diagnose_from_logs(log)
+
+
+def test_a_path_may_be_bytes(log):
+    (error, *_) = LogAnalyzer().extract_errors(os.fsencode(log))
+    assert error.file == os.fspath(log)
+    assert LogAnalyzer().extract_errors([os.fsencode(log)]) == LogAnalyzer().extract_errors(log)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda advice: pickle.loads(pickle.dumps(advice))])
+def test_advice_can_be_handed_to_another_process(log, copied):
+    advice = LogAnalyzer().diagnose_from_logs(log)
+    other = copied(advice)
+    assert (other, other.unhealed) == (advice, advice.unhealed)
+    assert [action.causes for action in other] == [action.causes for action in advice]
 
 
 def test_importing_the_package_reads_no_patterns():

@@ -185,6 +185,19 @@ def test_bad_use_is_told_and_exits_2(folder, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+def test_a_pattern_that_only_hyperscan_refuses_is_bad_use_too(folder):
+    (folder / "till.yml").write_text(
+        "types:\n"
+        "  - {type: TillStuck, severity: error, priority: 1, patterns: ['till .{1,150}[Ss]tuck'],\n"
+        "     samples: {match: [the till is stuck], other: [the till is open]}}\n"
+    )
+    done = ask("app.log", "--patterns", "till.yml", folder=folder)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        ["'till .{1,150}[Ss]tuck' does not compile: Pattern is too large."],
+    )
+
+
 def test_what_cannot_be_read_to_its_end_is_told_and_the_rest_is_read(folder):
     packed = gzip.compress((NO_MEMORY * 1000).encode())
     (folder / "half.gz").write_bytes(packed[: len(packed) // 2])
@@ -194,6 +207,13 @@ def test_what_cannot_be_read_to_its_end_is_told_and_the_rest_is_read(folder):
     assert done.stderr.startswith("half.gz: ")
     assert told["problems"] == done.stderr.splitlines()
     assert {event["file"] for event in told["events"]} >= {"app.log"}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--follow"]])
+def test_a_full_disk_is_told_in_one_line(folder, options):
+    with Path("/dev/full").open("wb") as full, start(folder, "app.log", *options, stdout=full) as process:
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (3, b"standard output: No space left on device\n")
 
 
 def test_the_exit_codes_are_documented(tmp_path):
@@ -232,6 +252,15 @@ def test_a_name_of_any_bytes_can_be_printed(folder):
         assert done.returncode == 1, done.stderr
         assert b"\xff" not in done.stdout
         assert b"\x1b" not in done.stdout
+
+
+def test_what_a_terminal_has_no_letters_for_is_printed_all_the_same(folder):
+    (folder / "app.log").write_text("ERROR KeyError: 'café'\n")
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    for options, said in (([], b"caf\\xe9"), (["--json"], "café".encode())):
+        with start(folder, "app.log", *options, env=ascii_only) as process:
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, err, said in out) == (1, b"", True)
 
 
 # -- how it behaves
@@ -336,7 +365,40 @@ def test_a_reader_that_goes_away_ends_it_also_while_nothing_comes(folder):
         assert process.stderr.read() == b""
 
 
-def test_standard_input_cannot_be_followed(folder):
-    done = ask("-", "--follow", folder=folder, COLUMNS="200")
+def test_standard_input_is_followed_to_its_end(folder):
+    with start(folder, "-", "--follow", "--json", stdin=subprocess.PIPE) as process:
+        for line in (1, 2):
+            process.stdin.write(REFUSED.encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["line"] == line
+        out, err = process.communicate(REFUSED.rstrip("\n").encode(), timeout=20)
+    event, told = map(json.loads, out.splitlines())
+    assert (process.returncode, err, event["line"], told["summary"]) == (1, b"", 3, {"ConnectionError": 3})
+
+
+def test_what_is_in_a_pipe_when_ctrl_c_comes_is_told_too(folder):
+    with start(folder, "-", "--follow", "--json", stdin=subprocess.PIPE) as process:
+        process.stdin.write(REFUSED.encode())
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)  # so that both are there when it goes on
+        process.stdin.write(REFUSED.encode())
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, b"")
+    assert json.loads(out.splitlines()[-1])["summary"] == {"ConnectionError": 2}
+
+
+def test_an_archive_in_a_pipe_is_not_followed(folder):
+    (folder / "app.gz").write_bytes(gzip.compress(REFUSED.encode()))
+    with (folder / "app.gz").open("rb") as archive, start(folder, "-", "-f", stdin=archive) as process:
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (3, b"-: is an archive, which does not grow; it is not followed\n")
+
+
+def test_standard_input_is_followed_alone(folder):
+    done = ask("-", "app.log", "--follow", folder=folder, COLUMNS="200")
     assert done.returncode == 2
-    assert "standard input cannot be followed" in done.stderr
+    assert "- is followed alone" in done.stderr

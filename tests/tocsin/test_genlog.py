@@ -142,6 +142,14 @@ def test_what_cannot_be_written_is_told_in_one_line(tmp_path, arguments, said):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["genlog", "perf"])
+@pytest.mark.parametrize("size", ["inf", "nan", "0", "-1", "1e300"])
+def test_a_size_that_is_none_is_bad_use(tmp_path, command, size):
+    done = tocsin(command, "--size", size, folder=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def start(folder, **options):
     command = [sys.executable, "-P", "-m", "tocsin", "genlog", "--size", "2000"]
     return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
