@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -153,6 +154,30 @@ def test_copy_and_truncate_of_a_service_that_begins_with_a_banner(scan: Scan, re
     scan()
     scan()
     assert counted(redis) == once(range(12))
+
+
+@pytest.mark.parametrize("banner", [b"", quiet(20)])
+@pytest.mark.parametrize("size", [1, 3000])
+def test_copy_and_truncate_between_reading_and_committing(
+    scan: Scan, redis: Redis, log: Path, monkeypatch: pytest.MonkeyPatch, size: int, banner: bytes
+) -> None:
+    log.write_bytes(banner)
+    write(log, [1], between=1000)
+    scan()
+    write(log, [2], between=1000)
+    commit = FileReader._commit
+
+    def late(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(FileReader, "_commit", commit)
+        shutil.copy(log, log.with_name("app.log.1"))
+        log.write_bytes(banner)
+        write(log, [3], between=size)
+        return commit(*args, **options)
+
+    monkeypatch.setattr(FileReader, "_commit", late)
+    scan()
+    scan()
+    assert counted(redis) == once([1, 2, 3])
 
 
 def test_an_archive_that_nobody_read_as_a_file_is_read_once(scan: Scan, redis: Redis, log: Path) -> None:
