@@ -133,6 +133,10 @@ def no_matter() -> Iterator[None]:
         pass
     except OSError as error:
         logger.warning("a file is not scanned: %s", error)
+    except redis.RedisError:
+        raise
+    except Exception:  # whoever can write one line to one file must not stop the scan of all
+        logger.exception("a file is not scanned")
 
 
 def _named(patterns: Iterable[str]) -> tuple[set[str], list[Sibling]]:
