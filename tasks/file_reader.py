@@ -68,7 +68,10 @@ class FileReader:
         with text_of(fd, file.path) as source:
             records = RecordWindow(self._scan(file, fd), source, fd, position.offset, is_cut=position.cut)
             counters = self._counters(file)
-            while now and not records.ended and time.monotonic() < self.deadline:
+            # An archive is unpacked from its beginning each time, which may take all the time there is: each time it
+            # comes one step further nevertheless.
+            first = position.offset if position.is_archive else -1
+            while now and not records.ended and (time.monotonic() < self.deadline or now.offset == first):
                 try:
                     counters.add(records.step())
                 except OSError:

@@ -211,6 +211,23 @@ def test_emptied_and_begun_with_the_same_lines(scan: Scan, redis: Redis, log: Pa
     assert {word: found[word] for word in once(range(1, 9))} == dict(once(range(1, 9)))
 
 
+def test_an_archive_that_takes_longer_than_a_scan_has_is_read_step_by_step(
+    redis: Redis, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_reader, "STEP", 1 << 20)
+    source = ScanSource(name="shop", paths=[str(log.with_name("*.log*"))])
+    configured = Settings(scan=ScanSettings(sources=(source,)))
+
+    def late_scan() -> None:
+        LogScan(redis, configured, "here", FileReader(redis, configured, time.monotonic())).run([source])
+
+    late_scan()
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(quiet(50_000) + failure(1)))
+    for _ in range(6):
+        late_scan()
+    assert counted(redis) == once([1])
+
+
 def test_the_inode_is_used_again(scan: Scan, redis: Redis, log: Path) -> None:
     for number in range(0, 30, 3):
         with log.open("wb") as file:  # what is deleted and created again has the same inode, if nothing came between
