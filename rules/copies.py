@@ -6,19 +6,25 @@ from contextlib import contextmanager
 
 from rules.file_marks import MARK, head_of, tail_at
 from rules.position import Position
-from rules.reading.packed import HEAD, Unpacked, format_of
-from rules.reading.source import File, Source
+from rules.reading.packed import HEAD, Unpacked, format_of, is_archive
+from rules.reading.source import File, Source, SourceError
 
 _PIECE = 1 << 18  # bytes that are unpacked at once
 
 
 @contextmanager
 def text_of(fd: int, path: str) -> Iterator[Source]:
-    """What is in an open file, unpacked; the descriptor stays open."""
-    file = File(path, os.dup(fd))
-    form = format_of(file.head(HEAD))
-    with Unpacked(file, form) if form else file as source:
-        yield source
+    """What is in an open file, unpacked; the descriptor stays open.
+
+    Raises:
+        SourceError: it is packed by what is not installed.
+    """
+    with File(path, os.dup(fd)) as file:
+        try:
+            form = format_of(file.head(HEAD))
+        except ImportError as error:
+            raise SourceError(path, "is packed by zstd, which needs `pip install 'tocsin[zstd]'`") from error
+        yield Unpacked(file, form) if form else file
 
 
 def holds(fd: int, read: Position) -> bool:
@@ -29,7 +35,7 @@ def holds(fd: int, read: Position) -> bool:
     Raises:
         OSError: it cannot be unpacked.
     """
-    if format_of(head_of(fd)):
+    if is_archive(head_of(fd)):
         return made_of(fd, [read]) is not None
     if os.pread(fd, len(read.head), 0) != read.head:
         return False

@@ -10,7 +10,7 @@ from typing import Self
 import orjson
 
 from rules.ranges import Range
-from rules.reading.packed import format_of
+from rules.reading.packed import is_archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Position:
     @property
     def is_archive(self) -> bool:
         """Whether the file is one, and what was read is its text."""
-        return format_of(self.head) is not None
+        return is_archive(self.head)
 
     @property
     def reach(self) -> int:

@@ -32,7 +32,7 @@ from rules import copies, file_marks
 from rules.file_marks import Fate, fate, head_of, tail_at
 from rules.position import Position, opened
 from rules.ranges import Range
-from rules.reading.packed import format_of
+from rules.reading.packed import is_archive
 from rules.siblings import Sibling, identity, originals, siblings
 
 EXPIRY = 30 * 86400  #: seconds
@@ -156,7 +156,7 @@ class Positions:
                 self.resume(other, original)
                 if file_marks.is_prefix(fd, other):
                     return True
-        return format_of(head_of(fd)) is not None and self._is_archive_of_living(fd, path)
+        return is_archive(head_of(fd)) and self._is_archive_of_living(fd, path)
 
     def _is_archive_of_living(self, fd: int, path: str) -> bool:
         copy = Sibling(path, identity(os.fstat(fd)), 0, is_numbered=True)
@@ -194,6 +194,7 @@ class Positions:
         cut: bool = False,
         changes: Sequence[Change] = (),
         archived: int = 0,
+        tail: bytes | None = None,
     ) -> Position | None:
         """Move a position and apply what was found on the way, in one atomic step.
 
@@ -204,12 +205,14 @@ class Positions:
             cut: see `Position`.
             changes: what was found.
             archived: see `Position`.
+            tail: the last bytes that were read; None: those that the file has there now.
 
         Returns:
             Where it is now; None where another scan has moved it meanwhile, and nothing was changed.
         """
         names, steps = coded(changes, first=2)
-        tail = b"" if position.is_archive else tail_at(fd, offset)
+        if tail is None:
+            tail = b"" if position.is_archive else tail_at(fd, offset)
         head = position.head if position.is_archive else position.head[:offset]
         moved = self._script["advance"](
             keys=[self._key(position.identity), *names],

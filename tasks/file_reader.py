@@ -68,7 +68,10 @@ class FileReader:
         with text_of(fd, file.path) as source:
             records = RecordWindow(self._scan(file, fd), source, fd, position.offset, is_cut=position.cut)
             counters = self._counters(file)
-            while now and not records.ended and time.monotonic() < self.deadline:
+            # An archive is unpacked from its beginning each time, which may take all the time there is: each time it
+            # comes one step further nevertheless.
+            first = position.offset if position.is_archive else -1
+            while now and not records.ended and (time.monotonic() < self.deadline or now.offset == first):
                 try:
                     counters.add(records.step())
                 except OSError:
@@ -91,13 +94,20 @@ class FileReader:
         *,
         is_over: bool = False,
     ) -> Position | None:
-        """Count what was found and move the position, in one step; None where another scan has moved it."""
+        """Count what was found and move the position, in one step.
+
+        None where another scan has moved it, or the file is no longer the one that was read: somebody has emptied it
+        meanwhile, and the next scan finds out what became of what was in it.
+        """
         archived = os.fstat(fd).st_size if is_over and position.is_archive else 0
         if (records.offset, records.is_cut) == (position.offset, position.cut) and not archived:
             return position
+        tail = b"" if position.is_archive else records.tail()
+        if tail is None or not _is_still(fd, position, records.offset):
+            return None
         changes = self._changes(counters, file)
         moved = file.positions.advance(
-            fd, position, records.offset, cut=records.is_cut, changes=changes, archived=archived
+            fd, position, records.offset, cut=records.is_cut, changes=changes, archived=archived, tail=tail
         )
         evaluate.wake_for(self._redis, changes if moved else ())
         return moved
@@ -113,7 +123,7 @@ class FileReader:
             records = RecordWindow(self._scan(file, fd), source, fd, wanted.start, end=wanted.end)
             while not records.ended:
                 counters.add(records.step())
-        if records.offset != wanted.end or not _is_still(fd, position):
+        if records.offset != wanted.end or not _is_still(fd, position, position.end):
             return False  # it was cut, or holds something else, since it was handed out
         changes = self._changes(counters, file)
         finished = file.positions.finish(position, wanted.start, changes)
@@ -140,10 +150,9 @@ class FileReader:
         return changes
 
 
-def _is_still(fd: int, position: Position) -> bool:
-    """Whether a file that is read in ranges holds what it held."""
-    became = fate(fd, position.head, position.tail, position.offset, position.end)
-    return position.is_archive or became is Fate.SAME
+def _is_still(fd: int, position: Position, end: int) -> bool:
+    """Whether a file that was read up to `end` holds what it held."""
+    return position.is_archive or fate(fd, position.head, position.tail, position.offset, end) is Fate.SAME
 
 
 def printable(path: str) -> str:

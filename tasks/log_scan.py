@@ -2,7 +2,7 @@
 
 Keys (those of positions and of due steps are in `rules/positions.py` and `recovery/due.py`), of each place:
     tocsin:{0}:scan:lock:<place>     string  nonce of the scan that runs; expiry 20 s
-    tocsin:{0}:scan:stopped:<place>  string  source and path of the file in which the last scan ran out of time; none
+    tocsin:{0}:scan:stopped:<place>  string  source and path of the file in which the last scan ran out of time; a day
 
 and of all together:
     tocsin:{0}:scan:events           hash    error type -> events so far; none
@@ -20,6 +20,7 @@ from typing import NamedTuple, cast
 
 import redis
 
+from rules.globs import expanded
 from rules.position import Position, opened
 from rules.positions import Positions
 from rules.ranges import HUGE, RANGE, cut
@@ -31,6 +32,7 @@ from tasks.settings import ScanSource, Settings
 
 LARGE = 16 << 20  #: bytes of an archive that is unpacked by a task of its own, as is one that unpacks to `HUGE`
 LEASE = 60.0  #: seconds in which a range that was handed out should be read; then it is handed out again
+STOPPED_EXPIRY = 86_400  #: seconds; a place that nobody serves any more leaves nothing for ever
 ARCHIVE_LEASE = 330.0  #: seconds in which an archive should be
 
 logger = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class LogScan:
             with no_matter(), opened(file.path) as fd:
                 parts += self._scan(file, fd)
             if time.monotonic() >= self._reader.deadline:
-                self._redis.set(self._stopped, _turn(file))
+                self._redis.set(self._stopped, _turn(file), ex=STOPPED_EXPIRY)
                 return parts
         self._redis.delete(self._stopped)
         return parts
@@ -87,7 +89,7 @@ class LogScan:
                     positions.skip(fd, path)
             positions.begin(new)
         named, beside = _named(source.paths)
-        paths = self._own.without_repeats(named | set(positions.behind(beside)))
+        paths = self._own.without_repeats(named | set(positions.behind(beside)), source.paths)
         return [LogFile(source.name, path, positions) for path in paths]
 
     def _scan(self, file: LogFile, fd: int) -> list[Part]:
@@ -133,11 +135,15 @@ def no_matter() -> Iterator[None]:
         pass
     except OSError as error:
         logger.warning("a file is not scanned: %s", error)
+    except redis.RedisError:
+        raise
+    except Exception:  # whoever can write one line to one file must not stop the scan of all
+        logger.exception("a file is not scanned")
 
 
 def _named(patterns: Iterable[str]) -> tuple[set[str], list[Sibling]]:
     """The files that globs name, links followed; and those beside them that were rotated away."""
-    paths = {path for pattern in patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
+    paths = {path for pattern in patterns for path in expanded(pattern)}
     links = {path for path in paths if os.path.islink(path)}  # noqa: PTH114
     named = (paths - links) | {os.path.realpath(path) for path in links}
     plain = {pattern for pattern in patterns if not glob.has_magic(pattern)}  # of which there may be none at the moment

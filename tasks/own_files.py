@@ -6,10 +6,12 @@ errors.log or in the file of its channel too.
 
 import os
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from logging_core.storage.compression import in_use
+from rules.globs import matches
 from rules.siblings import originals
 
 _NAME = re.compile(r"(?P<kind>.+?)(?P<shard>-\d+)?\.log")
@@ -25,9 +27,16 @@ class OwnFiles:
         """Whether it is one of them, or what rotation made of one."""
         return self._name(path) is not None
 
-    def without_repeats(self, paths: set[str]) -> set[str]:
-        """These files without those that hold nothing but lines of another one among them."""
-        return {path for path in paths if self._original(path) not in paths}
+    def without_repeats(self, paths: set[str], patterns: Sequence[str]) -> set[str]:
+        """These files without those that hold nothing but lines of another one that the globs name.
+
+        That one need not be there: between its rotation and the next record there is none.
+        """
+        return {path for path in paths if not self._is_repeat(path, paths, patterns)}
+
+    def _is_repeat(self, path: str, paths: set[str], patterns: Sequence[str]) -> bool:
+        original = self._original(path)
+        return original is not None and (original in paths or any(matches(each, original) for each in patterns))
 
     def _original(self, path: str) -> str | None:
         """The app.log that holds all the lines of this file too; None: it is one, or none of ours."""

@@ -6,6 +6,7 @@ from math import inf
 from typing import cast
 
 from rules.event import Event
+from rules.file_marks import MARK, tail_at
 from rules.layouts import Layouts, Times
 from rules.reading.source import Source
 from rules.reading.window import Window
@@ -70,6 +71,7 @@ class RecordWindow:
         self._left = None if end is None else end - offset
         self._window = Window(self._read, offset)
         self._window.skipping = is_cut
+        self._last = b""  # of what was read before `offset`, as far as it is known
         self.is_cut = is_cut  #: whether `offset` is inside a line whose rest is to be skipped
 
     @property
@@ -82,18 +84,27 @@ class RecordWindow:
         """Whether there is no more to read now."""
         return self._window.ended
 
+    def tail(self) -> bytes | None:
+        """The last bytes before `offset`, as the file has them; None where they are not those that were read."""
+        tail = tail_at(self._fd, self.offset)
+        return tail if tail.endswith(self._last) else None
+
     def step(self) -> list[Event]:
         """The failures in what comes next.
 
         Raises:
             OSError: it cannot be read.
         """
-        window = self._window
+        window, begun = self._window, self.offset
         window.fill()
+        if self.offset != begun:  # the rest of a long line was dropped
+            self._last = b""
         length, final = self._complete()
         found = self._scan.look_at(window, length, final=final)
         # What follows a line that has no end, and was taken nevertheless, is nothing of its own.
         self.is_cut = 0 < found.consumed == length and window.text[length - 1] != _LINE_BREAK
+        if found.consumed:
+            self._last = bytes(window.text[max(0, found.consumed - MARK) : found.consumed])
         window.consume(found.consumed)
         self.is_cut = self.is_cut or (window.skipping and not len(window.text))
         return found.events

@@ -1,6 +1,7 @@
 """A scan reads each byte once and commits what it found with how far it came."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,13 @@ from redis import Redis
 
 from logging_core.streams.stream import shard_key
 from recovery import due
+from rules.event import Event
 from rules.series import TOTAL
 from tasks import record_window, settings, wiring
 from tasks import scan as scanning
 from tasks.file_reader import FileReader
 from tasks.log_scan import LogScan
+from tasks.record_window import RecordWindow
 from tasks.scan import scan
 from tasks.settings import CacheFolder, RecoverySettings, ScanSettings, ScanSource, Settings
 
@@ -219,6 +222,34 @@ def test_what_cannot_be_read_does_not_stop_the_scan(run: Scan, tmp_path: Path, c
     append(tmp_path / "b.log", TIMED_OUT)
     assert run() == {"Timeout": 1}
     assert "not a regular file" in caplog.text
+
+
+def test_an_archive_that_nothing_here_unpacks_does_not_stop_the_scan(
+    run: Scan, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    (tmp_path / "b.log.1").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
+    append(tmp_path / "b.log", TIMED_OUT)
+    assert run() == run() == {"Timeout": 1}
+    assert "tocsin[zstd]" in caplog.text
+
+
+def test_a_defect_that_one_file_meets_does_not_stop_the_scan(
+    run: Scan, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = RecordWindow.step
+
+    def defective(window: RecordWindow) -> list[Event]:
+        events = step(window)
+        if any("on device" in event.message for event in events):
+            raise RecursionError("too deep")
+        return events
+
+    monkeypatch.setattr(RecordWindow, "step", defective)
+    append(tmp_path / "a.log", DISK_FULL)
+    append(tmp_path / "b.log", TIMED_OUT)
+    assert run() == {"Timeout": 1}
+    assert "too deep" in caplog.text
 
 
 def test_a_file_may_have_any_name(redis: Redis, run: Scan, tmp_path: Path) -> None:

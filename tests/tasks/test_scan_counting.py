@@ -136,6 +136,19 @@ def test_errors_of_our_own_files_are_in_groups_already(
     assert [group.count for group in ErrorGroups(redis).top(10)] == [1]
 
 
+@pytest.mark.parametrize("paths", [["logs/**/*.log*"], ["logs/*/*.log"], ["logs/shop/app.log", "logs/shop/errors.log"]])
+def test_errors_log_is_not_read_while_app_log_is_rotated(
+    scanner: Callable[..., Scan], redis: Redis, own: Path, paths: list[str]
+) -> None:
+    scan = scanner(*paths)
+    for name in ("app.log", "errors.log"):
+        (own / name).write_bytes(ERROR)
+    scan()
+    (own / "app.log").rename(own / "app.log.1")
+    scan()
+    assert series(redis) == {'scan_errors_total{error_type="Timeout",source="nginx"}': 1}
+
+
 def test_errors_log_alone_may_be_named(scanner: Callable[..., Scan], redis: Redis, own: Path) -> None:
     scan = scanner("logs/*/errors.log")
     (own / "errors.log").write_bytes(ERROR)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -155,6 +156,30 @@ def test_copy_and_truncate_of_a_service_that_begins_with_a_banner(scan: Scan, re
     assert counted(redis) == once(range(12))
 
 
+@pytest.mark.parametrize("banner", [b"", quiet(20)])
+@pytest.mark.parametrize("size", [1, 3000])
+def test_copy_and_truncate_between_reading_and_committing(
+    scan: Scan, redis: Redis, log: Path, monkeypatch: pytest.MonkeyPatch, size: int, banner: bytes
+) -> None:
+    log.write_bytes(banner)
+    write(log, [1], between=1000)
+    scan()
+    write(log, [2], between=1000)
+    commit = FileReader._commit
+
+    def late(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(FileReader, "_commit", commit)
+        shutil.copy(log, log.with_name("app.log.1"))
+        log.write_bytes(banner)
+        write(log, [3], between=size)
+        return commit(*args, **options)
+
+    monkeypatch.setattr(FileReader, "_commit", late)
+    scan()
+    scan()
+    assert counted(redis) == once([1, 2, 3])
+
+
 def test_an_archive_that_nobody_read_as_a_file_is_read_once(scan: Scan, redis: Redis, log: Path) -> None:
     log.with_name("app.log.1.bz2").write_bytes(bz2.compress(quiet(1000) + failure(1)))
     for _ in range(3):
@@ -184,6 +209,23 @@ def test_emptied_and_begun_with_the_same_lines(scan: Scan, redis: Redis, log: Pa
     scan()
     found = counted(redis)
     assert {word: found[word] for word in once(range(1, 9))} == dict(once(range(1, 9)))
+
+
+def test_an_archive_that_takes_longer_than_a_scan_has_is_read_step_by_step(
+    redis: Redis, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_reader, "STEP", 1 << 20)
+    source = ScanSource(name="shop", paths=[str(log.with_name("*.log*"))])
+    configured = Settings(scan=ScanSettings(sources=(source,)))
+
+    def late_scan() -> None:
+        LogScan(redis, configured, "here", FileReader(redis, configured, time.monotonic())).run([source])
+
+    late_scan()
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(quiet(50_000) + failure(1)))
+    for _ in range(6):
+        late_scan()
+    assert counted(redis) == once([1])
 
 
 def test_the_inode_is_used_again(scan: Scan, redis: Redis, log: Path) -> None:
