@@ -220,7 +220,8 @@ def test_the_life_of_a_record(own_redis: str, tmp_path: Path) -> None:
             assert step("in_the_files.py")
             assert step("in_redis.py")
             wait_until(lambda: LIFE.run(tmp_path, "in_the_alerts.py").count("delivered") == 2, what="their record")
-            shown = [line for line in LIFE.run(tmp_path, "in_the_alerts.py").splitlines() if "/email/" not in line]
+            said = LIFE.run(tmp_path, "in_the_alerts.py").splitlines()
+            shown = [line for line in said if "/email/" not in line and "WriterStalled" not in line]  # a busy machine
             assert says(LIFE.output_of("in_the_alerts.py"), "\n".join(shown))
             (told,) = LIFE.records
             (attachment,) = slack.posts[0].body["attachments"]

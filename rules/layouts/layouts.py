@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
 from rules.layouts.header import ALONE, LIMIT, Header, Layout
-from rules.layouts.servers import continues_postgres
+from rules.layouts.servers import continues_postgres, repeats_statement
 from rules.layouts.stamped import usual
 from rules.layouts.syslog import prefix
 from rules.layouts.times import Times
@@ -67,7 +67,11 @@ class Layouts:
     def header(self, line: bytes) -> Header | None:
         """What a line says if a record begins with it, else None. The line may end with its newline."""
         header = self._header(line)
-        return self._with_content(header, line) if header and header.layout in _CARRIERS else header
+        if header is None:
+            return None
+        if not header.level and repeats_statement(line, header.message):
+            return header._replace(level="INFO")
+        return self._with_content(header, line) if header.layout in _CARRIERS else header
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with a line: whether `header` says anything, but quicker."""

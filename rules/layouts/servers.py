@@ -22,6 +22,7 @@ _POSTGRES = re.compile(
     rb"(\d{4}-\d\d-\d\d %b)(?:\.(\d{1,6}))? (%b):\S{0,300}?:\[\d{1,10}\]:(?:(LOG|%b):  )?" % (CLOCK, ZONE, WORDS)
 )
 _MORE = re.compile(rb"[\s:](?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|BACKTRACE):  ")
+_STATEMENT = re.compile(r"(?:duration: [\d.]+ ms  )?(?:statement|(?:parse|bind|execute) [^:]{1,80}): ")
 _LEVEL = re.compile(rb"[\s:](?:LOG|%b):  " % WORDS)
 
 _ANSWER = re.compile(
@@ -37,6 +38,11 @@ def continues_postgres(line: bytes) -> bool:
         return False
     more = _MORE.search(line, 0, 400)
     return more is not None and _LEVEL.search(line, 0, more.start() + 1) is None
+
+
+def repeats_statement(line: bytes, message: str) -> bool:
+    """Whether PostgreSQL logs what it was asked (`log_statement`), whose words are the client's and tell of nothing."""
+    return _STATEMENT.match(message) is not None and line.find(b"LOG:  ", 0, 400) >= 0
 
 
 def _read_access(match: re.Match[bytes], times: Times) -> Header:

@@ -126,6 +126,9 @@ def test_frames_of_java_belong_to_their_record() -> None:
         ("INFO:shop.web:Connection refused", 0),
         ("INFO:     Connection refused", 0),
         ("ERROR:shop.web:MemoryError", 1),
+        ("2026-02-19 10:30:00.123 UTC [77] LOG:  statement: insert into t values ('connection refused')", 0),
+        ("2026-02-19 10:30:00.123 UTC [77] LOG:  duration: 9.1 ms  execute <unnamed>: select 'connection refused'", 0),
+        ("2026-02-19 10:30:00.124 UTC [1] LOG:  could not fork worker process: Cannot allocate memory", 1),
         ("MemoryError", 1),
     ],
 )
