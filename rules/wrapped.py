@@ -4,7 +4,7 @@ They are taken out from around one match, so that what reads plain records reads
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Container
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ def behind(prefix: bytes) -> Content:
 
 
 class Streams:
-    """The streams that are mixed in a text; each line is taken out once, when it is first near one that is asked for.
+    """The streams that are mixed in a text; each line is taken out once, when it is looked at first.
 
     Args:
         size: bytes of the text that are looked at.
@@ -67,35 +67,35 @@ class Streams:
         self._content = content
         self._layouts = layouts
         self._above_limit = above
-        self._starts: list[int] = []  # of lines that follow each other
-        self._lines: list[Wrapped | None] = []
-        self._of: dict[bytes, list[int]] = {}  # key -> numbers of its lines
-        self._next = 0  # where the line behind them starts
+        self._lines: dict[int, Wrapped | None] = {}  # by where they start, as all below
+        self._before: dict[int, int | None] = {}  # the line before it in its stream; None where none is near
+        self._behind: dict[int, int | None] = {}
 
     def around(self, start: int, used: Container[int], limit: int) -> Unwrapped | None:
         """The stream of the line at `start`: from the header above it to the one below; None where it is not wrapped.
 
-        Lines are asked for in their order; those that are `used` and what is above them are left out.
+        Lines that are `used` and what is above them are left out.
         """
-        number = self._number(start)
-        own = self._lines[number]
+        own = self._line(start)
         if own is None:
             return None
-        numbers = self._of[own.key]
-        at = bisect_left(numbers, number)
-        first = at if self._layouts.begins(own.content) else self._first(numbers, at, used)
-        last, has_more, is_open = self._last(numbers, at, limit)
+        lines = [(start, own)]
+        if not self._layouts.begins(own.content):
+            lines += self._first(start, own, used)
+            lines.reverse()
+        at = len(lines) - 1
+        below, has_more, is_open = self._rest(start, own, limit)
+        lines += below
         parts: list[bytes] = []
         starts: list[int] = []
         places: list[int] = []
         offset = match_at = 0
         is_going_on = False
-        for index in range(first, last + 1):
-            line = self._lines[numbers[index]] or own
+        for number, (place, line) in enumerate(lines):
             if not is_going_on:
                 starts.append(offset)
-                places.append(self._starts[numbers[index]])
-            if index == at:
+                places.append(place)
+            if number == at:
                 match_at = starts[-1]
             is_going_on = line.partial
             part = line.content.rstrip(b"\n") + (b"" if line.partial else b"\n")
@@ -103,55 +103,65 @@ class Streams:
             offset += len(part)
         return Unwrapped(b"".join(parts), match_at, starts, places, own.timestamp, has_more, is_open)
 
-    def _first(self, numbers: list[int], at: int, used: Container[int]) -> int:
-        first = at
-        while first and at - first < ABOVE and numbers[at] - numbers[first - 1] <= self._above_limit:
-            if self._starts[numbers[first - 1]] in used:
+    def _first(self, start: int, own: Wrapped, used: Container[int]) -> list[tuple[int, Wrapped]]:
+        """The lines above, the nearest first."""
+        found: list[tuple[int, Wrapped]] = []
+        last = start
+        while len(found) < ABOVE and (place := self._above(last, own.key)) is not None and place not in used:
+            line = self._line(place)
+            if line is None:
                 break
-            first -= 1
-            line = self._lines[numbers[first]]
-            if line and self._layouts.begins(line.content):
+            found.append((place, line))
+            last = place
+            if self._layouts.begins(line.content):
                 break
-        return first
+        return found
 
-    def _last(self, numbers: list[int], at: int, limit: int) -> tuple[int, bool, bool]:
-        """(last line of the record, whether the limit ended it, whether the text did)."""
-        last = at
+    def _rest(self, start: int, own: Wrapped, limit: int) -> tuple[list[tuple[int, Wrapped]], bool, bool]:
+        """The lines below, whether the limit ended them, whether the text did."""
+        found: list[tuple[int, Wrapped]] = []
+        last, partial = start, own.partial
         while True:
-            while len(numbers) == last + 1 and len(self._lines) <= numbers[last] + OTHERS_LIMIT:
-                if not self._read():
-                    return last, False, True
-            if len(numbers) == last + 1 or numbers[last + 1] - numbers[last] > OTHERS_LIMIT:
-                return last, False, False
-            line, following = self._lines[numbers[last]], self._lines[numbers[last + 1]]
-            if line and following and not line.partial and self._layouts.begins(following.content):
-                return last, False, False
-            if last - at == limit:
-                return last, True, False
-            last += 1
+            place = self._below(last, own.key)
+            line = None if place is None else self._line(place)
+            if place is None or line is None:
+                return found, False, place is not None
+            if not partial and self._layouts.begins(line.content):
+                return found, False, False
+            if len(found) == limit:
+                return found, True, False
+            found.append((place, line))
+            last, partial = place, line.partial
 
-    def _number(self, start: int) -> int:
-        if start >= self._next:
-            begin = start
+    def _above(self, start: int, key: bytes) -> int | None:
+        if start not in self._before:
+            place, following = start, None
             for _ in range(self._above_limit):
-                if begin <= self._next:
+                if not place:
                     break
-                begin = self._text.rfind(b"\n", 0, begin - 1) + 1
-            if begin > self._next:
-                self._starts, self._lines, self._of, self._next = [], [], {}, begin
-            while self._next <= start:
-                self._read()
-        return bisect_left(self._starts, start)
+                place = self._text.rfind(b"\n", 0, place - 1) + 1
+                if (line := self._line(place)) and line.key == key:
+                    following = place
+                    break
+            self._before[start] = following
+        return self._before[start]
 
-    def _read(self) -> bool:
-        start = self._next
+    def _below(self, start: int, key: bytes) -> int | None:
+        """The end of the text where that comes first."""
+        if start not in self._behind:
+            place, following = start, None
+            for _ in range(OTHERS_LIMIT):
+                place = line_end(self._text, place, self._size) + 1
+                if place >= self._size or ((line := self._line(place)) and line.key == key):
+                    following = place
+                    break
+            self._behind[start] = following
+        return self._behind[start]
+
+    def _line(self, start: int) -> Wrapped | None:
         if start >= self._size:
-            return False
-        end = line_end(self._text, start, self._size)
-        line = self._content(bytes(self._text[start : min(end, start + LOOK)]))
-        if line:
-            self._of.setdefault(line.key, []).append(len(self._lines))
-        self._starts.append(start)
-        self._lines.append(line)
-        self._next = end + 1
-        return True
+            return None
+        if start not in self._lines:
+            end = line_end(self._text, start, self._size)
+            self._lines[start] = self._content(bytes(self._text[start : min(end, start + LOOK)]))
+        return self._lines[start]
