@@ -20,6 +20,7 @@ from typing import NamedTuple, cast
 
 import redis
 
+from logging_core.printable import printable
 from rules.globs import expanded
 from rules.position import Position, opened
 from rules.positions import Positions
@@ -134,7 +135,7 @@ def no_matter() -> Iterator[None]:
     except FileNotFoundError:  # rotated away meanwhile: the next scan finds it
         pass
     except OSError as error:
-        logger.warning("a file is not scanned: %s", error)
+        logger.warning("a file is not scanned: %s", printable(str(error)))
     except redis.RedisError:
         raise
     except Exception:  # whoever can write one line to one file must not stop the scan of all

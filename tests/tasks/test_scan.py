@@ -229,9 +229,12 @@ def test_an_archive_that_nothing_here_unpacks_does_not_stop_the_scan(
 ) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     (tmp_path / "b.log.1").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
+    (tmp_path / "c.log\nERROR forged").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
     append(tmp_path / "b.log", TIMED_OUT)
     assert run() == run() == {"Timeout": 1}
     assert "tocsin[zstd]" in caplog.text
+    assert "forged" in caplog.text
+    assert "\nERROR forged" not in caplog.text
 
 
 def test_a_defect_that_one_file_meets_does_not_stop_the_scan(
