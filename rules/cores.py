@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,7 +31,10 @@ def usable() -> int:
 def in_processes(
     work: Work[Item, Result], items: Sequence[Item], count: int, progress: Callable[[int], None]
 ) -> Iterator[Result]:
-    """The results in the order of the items, as they come; items of a process that died are worked on here."""
+    """The results in the order of the items, as they come.
+
+    Where a process dies, what has not come yet is worked on here: the others may wait for a lock that it held.
+    """
     context = multiprocessing.get_context("fork")
     taken, done = context.Value("q", 0), context.Value("q", 0)
     workers: dict[Connection, BaseProcess] = {}
@@ -56,9 +59,10 @@ class _Results(dict[int, Any]):
     """What the workers have sent."""
 
     def __init__(
-        self, workers: Iterable[Connection], done: "Synchronized[int]", progress: Callable[[int], None]
+        self, workers: Mapping[Connection, "BaseProcess"], done: "Synchronized[int]", progress: Callable[[int], None]
     ) -> None:
         super().__init__()
+        self._workers = workers
         self._open = list(workers)
         self._done = done
         self._progress = progress
@@ -73,6 +77,9 @@ class _Results(dict[int, Any]):
                     self.update([receiving.recv()])
                 except (EOFError, OSError, pickle.UnpicklingError):
                     self._open.remove(receiving)
+                    self._workers[receiving].join()
+                    if self._workers[receiving].exitcode:
+                        self._open.clear()
             now = self._done.value
             if now > self._told:
                 self._progress(now - self._told)
