@@ -53,6 +53,7 @@ class Times:
         # As they are written: logs hold many lines of one second.
         self._seconds: dict[bytes, str] = {}
         self._zoned: dict[tuple[bytes, bytes], str] = {}
+        self._minutes: dict[tuple[bytes, bytes | None], str] = {}
         self.knows = self._seconds.__contains__  #: whether a second, as it is written, was met already
         self._canonical: set[str] = set()
 
@@ -63,10 +64,11 @@ class Times:
         """
         known = self._seconds.get(second) if zone is None else self._zoned.get((second, zone))
         if known is None:
-            known = self._read(second, zone)
+            known = self._of_minute(second, zone)
             if len(self._seconds) + len(self._zoned) >= _REMEMBERED:
                 self._seconds.clear()
                 self._zoned.clear()
+                self._minutes.clear()
             if zone is None:
                 self._seconds[second] = known
             else:
@@ -102,6 +104,16 @@ class Times:
         microseconds = round(number * 1_000_000) if units == 1 else int(number) * 1_000_000 // units
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
         return moment.isoformat(timespec="microseconds")
+
+    def _of_minute(self, second: bytes, zone: bytes | None) -> str:
+        """As `_read`; of the seconds of one minute only the first is read."""
+        minute, last = second[:-2], second[-2:]
+        if minute[-1:] != b":" or not last.isdigit() or last > b"59":
+            return self._read(second, zone)
+        known = self._minutes.get((minute, zone))
+        if known is None:
+            known = self._minutes[minute, zone] = self._read(second, zone)[: -len("00.")]
+        return f"{known}{last.decode()}." if known else ""
 
     def _read(self, second: bytes, zone: bytes | None) -> str:
         """In UTC, up to and with the point before the microseconds, or ""."""
