@@ -1,7 +1,7 @@
 """All layouts, as one: which a line is in, and what it says."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
 
@@ -41,16 +41,11 @@ class _Beginnings:
 
 @cache
 def _beginnings(first: int) -> _Beginnings | None:
-    layouts = [layout for layout in _ALL if first in layout.first]
-    return _Beginnings(layouts) if layouts else None
+    layouts = tuple(layout for layout in _ALL if first in layout.first)
+    return _told_apart(layouts) if layouts else None
 
 
-@cache
-def _match(first: int) -> Callable[[bytes], object] | None:
-    # Which one it is does not matter here: times are what most lines begin with.
-    layouts = [layout for layout in _ALL if first in layout.first]
-    ordered = sorted(layouts, key=lambda layout: layout not in stamped.LAYOUTS)
-    return re.compile(b"|".join(layout.start.pattern for layout in ordered)).match if ordered else None
+_told_apart = cache(_Beginnings)  # many bytes, such as the digits, begin the same layouts
 
 
 def bare(line: bytes) -> bytes:
@@ -80,10 +75,10 @@ class Layouts:
         if not line:
             return False
         first = line[0]
-        match = _match(first)
-        return (
-            match is not None and match(line) is not None and not (first in b"0123456789" and continues_postgres(line))
-        )
+        beginnings = _beginnings(first)
+        if beginnings is None or beginnings.match(line) is None:
+            return False
+        return not (first in b"0123456789" and continues_postgres(line))
 
     def unwrap(self, line: bytes) -> Wrapped | None:
         """What is inside of a line that a container runtime has wrapped (Docker, CRI, compose, kubectl), or None."""
