@@ -9,6 +9,7 @@ from typing import cast
 from rules import cores
 from rules.layouts import Layouts, Times
 from rules.ranges import cut
+from rules.reading.ahead import Ahead
 from rules.reading.opening import is_pipe, open_source
 from rules.reading.source import File, Source
 from rules.reading.window import Window
@@ -19,6 +20,7 @@ PART = 1 << 25  #: bytes of a big file that are scanned at a time by one process
 
 _LINE_BREAK = ord("\n")
 
+Reading = Callable[[memoryview], int]
 Progress = Callable[[int], None]  #: is given the bytes that were read since it was called last
 
 
@@ -98,18 +100,22 @@ class PartScan:
         tally, problem = Tally(self._left), ""
         try:
             with open_source(part.path, mmap=self._mmap) as source:
-                self._scan(source, part, tally, progress)
+                if source.is_packed:
+                    with Ahead(source) as ahead:
+                        self._scan(source, ahead.read, part, tally, progress)
+                else:
+                    self._scan(source, _until(source, part.end), part, tally, progress)
         except OSError as error:
             problem = str(error)
         if self._left is not None:
             self._left -= len(tally.events)
         return tally, problem
 
-    def _scan(self, source: Source, part: Part, tally: Tally, progress: Progress) -> None:
+    def _scan(self, source: Source, read_into: Reading, part: Part, tally: Tally, progress: Progress) -> None:
         if part.start:
             source.seek(part.start)
         scan = FileScan(self._scanner, part.path, Layouts(Times(self._zone, source.modified)))
-        window = Window(_until(source, part.end), part.start)
+        window = Window(read_into, part.start)
         read, last = source.position, _LINE_BREAK
         while not window.ended:
             window.fill()
@@ -141,7 +147,7 @@ def _parts(path: str) -> list[Part]:
         return [*parts, Part(path, parts[-1].end or 0 if parts else 0)]
 
 
-def _until(source: Source, end: int | None) -> Callable[[memoryview], int]:
+def _until(source: Source, end: int | None) -> Reading:
     """Reads a source no further than an offset."""
     if end is None:
         return source.read
