@@ -116,7 +116,7 @@ class PartScan:
             source.seek(part.start)
         scan = FileScan(self._scanner, part.path, Layouts(Times(self._zone, source.modified)))
         window = Window(read_into, part.start)
-        read, last = source.position, _LINE_BREAK
+        read, last = part.start, _LINE_BREAK
         while not window.ended:
             window.fill()
             text = window.text

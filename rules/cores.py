@@ -80,6 +80,7 @@ class _Results(dict[int, Any]):
                     self._workers[receiving].join()
                     if self._workers[receiving].exitcode:
                         self._open.clear()
+                        break
             now = self._done.value
             if now > self._told:
                 self._progress(now - self._told)
