@@ -1,6 +1,5 @@
 """The scanner: the failures in a log, one event for each, whatever the layout of its lines."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -14,13 +13,9 @@ from rules.layouts import QUIET, Header, Layouts, Times
 from rules.patterns import ErrorType
 from rules.records import LOOK, Record, Records, is_alone
 from rules.tracebacks import USUAL, Span, Text, line_end, span
-from rules.wrapped import LIMITS, SHAPE, Streams, Unwrapped, behind
+from rules.window_text import Lines, bare, decoded, shown, without_colours
+from rules.wrapped import LIMITS, MixedStreams, Streams, Unwrapped
 
-COLOURS_LIMIT = 64  #: different escape sequences in a window that are taken out one by one
-
-_COLOUR = re.compile(rb"\x1b\[[0-9;:]*[mK]")
-_LINE_BREAK = ord("\n")
-_ESCAPE = 0x1B  # a number, since `in` takes bytes for a number first, which costs an exception each time
 _TRACEBACK = "Traceback (most recent call last):"
 _DIGITS = dict.fromkeys(range(ord("1"), ord("9") + 1), "0")
 _REMEMBERED = 4096  #: texts whose group is remembered
@@ -91,13 +86,13 @@ class FileScan:
         if end == 0:  # one record, or one line, is all there is
             end = whole or size
         found = Found(end)
-        lines = _Lines(text, self.line, start)
+        lines = Lines(text, self.line, start)
         looked_at = max(end, whole) if is_wrapped else end  # records of mixed streams may go on behind the end
-        matches = self._compiled.matches(memoryview(_without_colours(text, size))[:looked_at])
+        matches = self._compiled.matches(memoryview(without_colours(text, size))[:looked_at])
         if start != self._end:
             self._floor, self._used = 0, set()
         used = {offset - start for offset in self._used}
-        streams = _Streams(text, whole or size, self._layouts, is_wrapped=is_wrapped)
+        streams = MixedStreams(text, whole or size, self._layouts, is_wrapped=is_wrapped)
         floor = self._scan(text, matches, found, lines, streams, used, start, may_go_on=may_go_on, final=final)
         self._end, self._floor = start + found.consumed, start + floor
         self._used = {start + place for place in used if place >= found.consumed}
@@ -115,8 +110,8 @@ class FileScan:
         text: Text,
         matches: list[Match],
         found: Found,
-        lines: "_Lines",
-        streams: "_Streams",
+        lines: Lines,
+        streams: MixedStreams,
         used: set[int],
         start: int,
         *,
@@ -167,7 +162,7 @@ class FileScan:
         return floor
 
     def _usual(
-        self, text: Text, at: int, floor: int, size: int, matches: list[Match], index: int, lines: "_Lines"
+        self, text: Text, at: int, floor: int, size: int, matches: list[Match], index: int, lines: Lines
     ) -> tuple[int, Event] | None:
         """What most failures are, read quickly: a header, and below it a traceback with one exception of one line.
 
@@ -199,7 +194,7 @@ class FileScan:
         line, offset = lines.at(start)
         return end + 1, Event(
             type_.type, type_.severity, header.timestamp, header.level, header.logger, message,
-            self._name, line, offset, group, exception, _decoded(text, at, end + 1)[:STACK_LIMIT],
+            self._name, line, offset, group, exception, decoded(text, at, end + 1)[:STACK_LIMIT],
         )  # fmt: skip
 
     def _said(self, type_: ErrorType, line: bytes) -> tuple[str, str] | None:
@@ -208,7 +203,7 @@ class FileScan:
         if key not in self._remembered:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            exception = _shown(line, 0, len(line))
+            exception = shown(line, 0, len(line))
             is_excluded = self._compiled.excludes(type_, line)
             group = "" if is_excluded else self._scanner.group(self._service, type_.type, exception)
             self._remembered[key] = None if is_excluded else (exception, group)
@@ -252,7 +247,7 @@ class FileScan:
         matches: list[Match],
         index: int,
         place: int,
-        lines: "_Lines",
+        lines: Lines,
         timestamp: str = "",
     ) -> Event | str | None:
         """The event that a record is; the exception of a traceback that is of no type; None for anything else."""
@@ -265,17 +260,17 @@ class FileScan:
             type_, told = self._type(text, record, matches, index)
             if record.traceback:
                 start, traceback = record.traceback
-                exception = _shown(text, *traceback.last)
-                stack = _decoded(text, start, min(traceback.end, start + STACK_LIMIT))
+                exception = shown(text, *traceback.last)
+                stack = decoded(text, start, min(traceback.end, start + STACK_LIMIT))
             elif type_ and header and told > line_end(text, record.start, record.end):
-                exception = _shown(text, text.rfind(b"\n", 0, told) + 1, line_end(text, told, record.end))
+                exception = shown(text, text.rfind(b"\n", 0, told) + 1, line_end(text, told, record.end))
         if type_ is None:
             return exception.partition(":")[0][:100] or None
         message = ""
         if header and not header.message.startswith(_TRACEBACK):
             message = header.message[:MESSAGE_LIMIT]
         elif not header and not exception:
-            message = _shown(text, record.start, line_end(text, record.start, record.end))
+            message = shown(text, record.start, line_end(text, record.start, record.end))
         message = printable(message or exception)
         line, offset = lines.at(place)
         return Event(
@@ -315,7 +310,7 @@ class FileScan:
                 line, stop = text.rfind(b"\n", 0, at) + 1, line_end(text, at, end)
             if (type_.type, line) in excluded:
                 continue
-            if not self._compiled.excludes(type_, _bare(text, max(line, at - LOOK), min(stop, at + LOOK))):
+            if not self._compiled.excludes(type_, bare(text, max(line, at - LOOK), min(stop, at + LOOK))):
                 return type_, at
             excluded.add((type_.type, line))
         return None, 0
@@ -328,102 +323,10 @@ class FileScan:
         traceback = span(text, start, len(text), lambda *_: False)
         record = Record(0, len(text), None, "", (start, traceback))
         type_, _ = self._type(text, record, self._compiled.matches(text), 0)
-        stack = _decoded(text, start, min(traceback.end, start + STACK_LIMIT))
-        return type_, _shown(text, *traceback.last), stack
-
-
-class _Lines:
-    """The numbers of a window's lines, counted as far as they are asked for."""
-
-    def __init__(self, text: Text, first: int, start: int) -> None:
-        self._text = text
-        self._start = start
-        self._number = first
-        self._counted = 0
-
-    def number(self, place: int) -> int:
-        """Of the line that starts at a place of the window."""
-        back = place < self._counted  # as it is where streams are mixed
-        part = self._text[place : self._counted] if back else self._text[self._counted : place]
-        # Three times as fast as `count`, which looks at each byte alone (before Python 3.13).
-        lines = len(part) - len(part.replace(b"\n", b""))
-        self._number += -lines if back else lines
-        self._counted = place
-        return self._number
-
-    def at(self, place: int) -> tuple[int, int]:
-        """(line, offset) in the file."""
-        return self.number(place), self._start + place
+        stack = decoded(text, start, min(traceback.end, start + STACK_LIMIT))
+        return type_, shown(text, *traceback.last), stack
 
 
 def _is_code(at: int, traceback: Span) -> bool:
     index = bisect_right(traceback.says, (at, traceback.end)) - 1  # the last one that starts at or before it
     return at < traceback.end and (index < 0 or at >= traceback.says[index][1])
-
-
-class _Streams:
-    """The streams that are mixed in a window: those of containers, or behind a prefix.
-
-    Args:
-        size: bytes of whole lines in the window.
-    """
-
-    def __init__(self, text: Text, size: int, layouts: Layouts, *, is_wrapped: bool) -> None:
-        self._text = text
-        self._size = size
-        self._layouts = layouts
-        self.containers = Streams(text, size, layouts.unwrap, layouts) if is_wrapped else None
-        self._shape = b""
-        self._behind: Streams | None = None  # a prefix of that shape
-
-    def of(self, at: int, *, is_mark: bool) -> Streams | None:
-        """Those that the match at `at` may be in."""
-        if self.containers or not is_mark or not at or self._text[at - 1] == _LINE_BREAK:
-            return self.containers
-        prefix = _prefix(self._text, at, self._size)
-        if prefix is None:
-            return None
-        shape = prefix.translate(SHAPE)
-        if self._behind is None or shape != self._shape:
-            self._shape = shape
-            self._behind = Streams(self._text, self._size, behind(prefix), self._layouts, above=0)
-        return self._behind
-
-
-def _prefix(text: Text, at: int, size: int) -> bytes | None:
-    """What stands before a traceback, if it stands before the next line too; a record in JSON is whole in one line."""
-    start = text.rfind(b"\n", 0, at) + 1
-    prefix = bytes(text[start:at]).removesuffix(b"+ Exception Group ").rstrip(b" ")
-    if at - start > LOOK or not prefix or b'{"' in prefix:
-        return None
-    prefix = bytes(text[start : start + len(prefix) + (at - start > len(prefix))])
-    following = line_end(text, at, size) + 1
-    return prefix if behind(prefix)(bytes(text[following : following + len(prefix)])) else None
-
-
-def _shown(text: Text, start: int, end: int) -> str:
-    # A character is at most four bytes, so no more of a long line need be decoded.
-    return printable(_decoded(text, start, min(end, start + 4 * MESSAGE_LIMIT)).strip())[:MESSAGE_LIMIT]
-
-
-def _decoded(text: Text, start: int, end: int) -> str:
-    return _bare(text, start, end).decode("utf-8", "backslashreplace")
-
-
-def _bare(text: Text, start: int, end: int) -> Text:
-    """A part of the text, without colours."""
-    part = text[start:end]
-    return _COLOUR.sub(b"", part) if _ESCAPE in part else part
-
-
-def _without_colours(text: Text, size: int) -> Text:
-    """The text with NUL in place of terminal colours, so that words stand free and offsets stay."""
-    if text.find(b"\x1b", 0, size) < 0:  # of one byte, since that is found at the speed of memory
-        return text
-    text = bytes(text[:size])
-    different = set(_COLOUR.findall(text))
-    if len(different) > COLOURS_LIMIT:
-        return _COLOUR.sub(lambda found: bytes(len(found[0])), text)
-    for colour in different:
-        text = text.replace(colour, bytes(len(colour)))
-    return text

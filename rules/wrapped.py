@@ -14,7 +14,7 @@ from rules.tracebacks import Text, line_end
 
 LIMITS = 20, 300  #: lines of one record that are looked at, and where these do not reach its end
 OTHERS_LIMIT = 400  #: lines of others between two of its lines
-SHAPE = bytes.maketrans(b"123456789", b"0" * 9)  #: of a prefix: what is the same whatever its digits
+_SHAPE = bytes.maketrans(b"123456789", b"0" * 9)  #: of a prefix: what is the same whatever its digits
 
 _PROCESS = re.compile(rb"[\[(](\d+)[\])]")
 
@@ -43,10 +43,10 @@ class Unwrapped(NamedTuple):
 
 def behind(prefix: bytes) -> Content:
     """What stands behind a prefix of this shape, whatever its digits; those of a process in brackets tell streams."""
-    shape, width = prefix.translate(SHAPE), len(prefix)
+    shape, width = prefix.translate(_SHAPE), len(prefix)
 
     def content(line: bytes) -> Wrapped | None:
-        if line[:width].translate(SHAPE) != shape:
+        if line[:width].translate(_SHAPE) != shape:
             return None
         return Wrapped(line[width:], "", b" ".join(_PROCESS.findall(line, 0, width)), partial=False)
 
@@ -165,3 +165,43 @@ class Streams:
             end = line_end(self._text, start, self._size)
             self._lines[start] = self._content(bytes(self._text[start : min(end, start + LOOK)]))
         return self._lines[start]
+
+
+class MixedStreams:
+    """The streams that are mixed in a window: those of containers, or behind a prefix.
+
+    Args:
+        size: bytes of whole lines in the window.
+    """
+
+    def __init__(self, text: Text, size: int, layouts: Layouts, *, is_wrapped: bool) -> None:
+        self._text = text
+        self._size = size
+        self._layouts = layouts
+        self.containers = Streams(text, size, layouts.unwrap, layouts) if is_wrapped else None
+        self._shape = b""
+        self._behind: Streams | None = None  # a prefix of that shape
+
+    def of(self, at: int, *, is_mark: bool) -> Streams | None:
+        """Those that the match at `at` may be in."""
+        if self.containers or not is_mark or not at or self._text[at - 1] == ord("\n"):
+            return self.containers
+        prefix = _prefix(self._text, at, self._size)
+        if prefix is None:
+            return None
+        shape = prefix.translate(_SHAPE)
+        if self._behind is None or shape != self._shape:
+            self._shape = shape
+            self._behind = Streams(self._text, self._size, behind(prefix), self._layouts, above=0)
+        return self._behind
+
+
+def _prefix(text: Text, at: int, size: int) -> bytes | None:
+    """What stands before a traceback, if it stands before the next line too; a record in JSON is whole in one line."""
+    start = text.rfind(b"\n", 0, at) + 1
+    prefix = bytes(text[start:at]).removesuffix(b"+ Exception Group ").rstrip(b" ")
+    if at - start > LOOK or not prefix or b'{"' in prefix:
+        return None
+    prefix = bytes(text[start : start + len(prefix) + (at - start > len(prefix))])
+    following = line_end(text, at, size) + 1
+    return prefix if behind(prefix)(bytes(text[following : following + len(prefix)])) else None
