@@ -46,6 +46,8 @@ def read(path: Path) -> Document:
     """
     import yaml
 
+    if path.is_char_device():  # which may have no end
+        raise ConfigError([f"{path}: no file but a device"])
     try:
         loader = _loader(path.read_bytes())
     except FileNotFoundError as error:

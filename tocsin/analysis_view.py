@@ -76,7 +76,10 @@ def _headline(analysis: Analysis) -> str:
     files = f"{len(analysis.files):,} files" if len(analysis.files) != 1 else shown_text(analysis.files[0])
     read = f"{files}: {analysis.bytes:,} bytes, {analysis.lines:,} lines in {analysis.seconds:.2f} s"
     total = analysis.summary.total()
-    return f"{read}; {total:,} failures of {len(analysis.summary)} types" if total else f"{read}; no failure found"
+    if not total:
+        return f"{read}; no failure found"
+    types = len(analysis.summary)
+    return f"{read}; {total:,} failure{'s' * (total > 1)} of {types} type{'s' * (types > 1)}"
 
 
 def _groups(groups: Iterable[GroupSeen], events: dict[str, list[Event]]) -> Iterator[str]:
