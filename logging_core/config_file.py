@@ -10,6 +10,7 @@ from logging_core.errors import ConfigError
 if TYPE_CHECKING:
     import yaml
 
+LARGEST = 16 << 20  #: bytes of a file
 Location = tuple[str | int, ...]  #: keys and list indices, from the top of the document
 
 
@@ -46,10 +47,12 @@ def read(path: Path) -> Document:
     """
     import yaml
 
-    if path.is_char_device():  # which may have no end
-        raise ConfigError([f"{path}: no file but a device"])
     try:
-        loader = _loader(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:  # as a device is, which has no end
+            raise ConfigError([f"{path}: larger than {LARGEST:,} bytes, so no configuration"])
+        loader = _loader(text)
     except FileNotFoundError as error:
         raise ConfigError([f"{path}: no such file"]) from error
     except OSError as error:

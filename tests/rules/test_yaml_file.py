@@ -83,3 +83,8 @@ def test_bytes_that_are_no_yaml_are_a_mistake(tmp_path: Path, text: bytes) -> No
 
 def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
     assert load_mapping(written(tmp_path, "")) == {}
+
+
+def test_what_has_no_end_is_no_configuration() -> None:
+    with pytest.raises(ConfigError, match="/dev/zero: larger than 16,777,216 bytes"):
+        load_mapping(Path("/dev/zero"))
