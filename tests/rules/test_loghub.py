@@ -13,8 +13,8 @@ DATA = Path(os.environ.get("TOCSIN_TEST_DATA", Path(__file__).parents[3] / "shar
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the logs are not at {DATA}")
 
 SCANNER = Scanner(load_patterns())
-#: System -> (type, a part of the message) -> how often. ZooKeeper's servers cannot reach each other; Hadoop's tasks have
-#: no route to a host (FATAL); a daemon of Linux may not write its cache.
+#: System -> (type, a part of the message) -> how often. ZooKeeper's servers cannot reach each other; Hadoop's tasks
+#: have no route to a host (FATAL); a daemon of Linux may not write its cache.
 FAILURES = {
     "Android": {},
     "Apache": {},
