@@ -1,9 +1,7 @@
 """All layouts, as one: which a line is in, and what it says."""
 
 import re
-from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
 
 from rules.layouts import json_lines, kernel, lettered, levelled, logfmt, servers, stamped, syslog
 from rules.layouts.header import ALONE, LIMIT, Header, Layout
@@ -26,26 +24,9 @@ _ESCAPE = 0x1B  # a number, since `in` takes bytes for a number first, which cos
 _CARRIERS = frozenset({"syslog"})
 
 
-class _Beginnings:
-    """The layouts of the lines that begin with one byte, as one pattern."""
-
-    def __init__(self, layouts: Sequence[Layout]) -> None:
-        self.match = re.compile(b"|".join(b"(%b)" % layout.start.pattern for layout in layouts)).match
-        groups = accumulate((layout.start.groups + 1 for layout in layouts), initial=1)
-        # The group that is closed last is the one around a whole layout.
-        self.by_group = dict(zip(groups, layouts, strict=False))
-
-
-# Made as they are needed, since a log begins its lines with few different bytes, and patterns take their time to make.
-
-
 @cache
-def _beginnings(first: int) -> _Beginnings | None:
-    layouts = tuple(layout for layout in _ALL if first in layout.first)
-    return _told_apart(layouts) if layouts else None
-
-
-_told_apart = cache(_Beginnings)  # many bytes, such as the digits, begin the same layouts
+def _beginning_with(first: int) -> tuple[Layout, ...]:
+    return tuple(layout for layout in _ALL if first in layout.first)
 
 
 def bare(line: bytes) -> bytes:
@@ -75,8 +56,7 @@ class Layouts:
         if not line:
             return False
         first = line[0]
-        beginnings = _beginnings(first)
-        if beginnings is None or beginnings.match(line) is None:
+        if not any(layout.start.match(line) for layout in _beginning_with(first)):
             return False
         return not (first in b"0123456789" and continues_postgres(line))
 
@@ -90,13 +70,12 @@ class Layouts:
         second = line[:19]
         if self._times.knows(second) and (quick := usual(line, 19, second, self._times)):
             return quick
-        beginnings = _beginnings(line[0]) if line else None
-        found = beginnings.match(line) if beginnings else None
-        if beginnings is None or found is None or continues_postgres(line):
+        if not line or continues_postgres(line):
             return None
-        layout = beginnings.by_group[found.lastindex or 0]
-        start = layout.start.match(line)
-        return layout.read(start, self._times) if start else None
+        for layout in _beginning_with(line[0]):
+            if start := layout.start.match(line):
+                return layout.read(start, self._times)
+        return None
 
     def _with_content(self, outer: Header, line: bytes) -> Header:
         """What a line inside of another one says, and where it says nothing, what the outer one does."""
