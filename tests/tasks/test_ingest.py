@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import os
 import signal
 import subprocess
@@ -247,6 +248,7 @@ def test_a_writer_that_cannot_begin_leaks_no_descriptor(redis: Redis, configured
 def test_maintenance_ships_what_a_dead_process_left_and_leaves_no_folder(
     redis: Redis, redis_server: str, configured: settings.Settings
 ) -> None:
+    shutil.rmtree(spool_root(redis_server), ignore_errors=True)  # what other tests have left
     spool = SpoolBuffer(spool_root(redis_server), "shop")
     for number in range(1, 4):
         spool.put(line(number))
