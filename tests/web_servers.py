@@ -31,8 +31,9 @@ class WebServer:
     def records(self, name: str = "app", **fields: Any) -> list[dict[str, Any]]:
         """The records in one of the files that have these fields."""
         path = self.folder / f"{name}.log"
-        lines = path.read_text().splitlines() if path.exists() else []
-        records = [json.loads(line) for line in lines]
+        text = path.read_text() if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]  # the last line may be on its way
+        records = [json.loads(line) for line in whole.splitlines()]
         return [each for each in records if fields.items() <= each.items()]
 
     def wait_for(self, count: int = 1, name: str = "app", **fields: Any) -> list[dict[str, Any]]:
