@@ -168,7 +168,7 @@ class FileScan:
 
         None where it may be anything else, or is no event.
         """
-        usual = USUAL.match(text, at, size)
+        usual = USUAL.match(text, at, size) if at else None
         if usual is None or not text.startswith(self._records.beginning, usual.end(), size):
             return None
         start = (text.rfind(b"\n", floor, at - 1) + 1) or floor
@@ -251,13 +251,15 @@ class FileScan:
         timestamp: str = "",
     ) -> Event | str | None:
         """The event that a record is; the exception of a traceback that is of no type; None for anything else."""
-        if record.is_quiet and not self._is_loud(record, matches, index):
-            return None
         header, exception, stack = record.header, "", ""
         if header and (header.stack or header.message.startswith(_TRACEBACK)) and is_alone(header):
+            if record.is_quiet:
+                return None
             type_, exception, stack = self._inside(header)
         else:
             type_, told = self._type(text, record, matches, index)
+            if type_ is None and record.is_quiet:
+                return None
             if record.traceback:
                 start, traceback = record.traceback
                 exception = shown(text, *traceback.last)
@@ -288,19 +290,19 @@ class FileScan:
             stack,
         )
 
-    def _is_loud(self, record: Record, matches: list[Match], index: int) -> bool:
-        """Whether a record that says it is no failure is one all the same."""
-        end = bisect_left(matches, (record.end,), index)
-        return any(self._compiled.is_at_any_level(number) for _, number in matches[index:end])
-
     def _type(self, text: Text, record: Record, matches: list[Match], index: int) -> tuple[ErrorType | None, int]:
-        """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing."""
+        """The type of a record, and where the match that decided stands; lines of code in a traceback say nothing.
+
+        In a record that says it is no failure, only patterns for any level count.
+        """
         end, mark = record.end, self._compiled.mark
         start_of_code, traceback = record.traceback or (end, None)
         told = sorted(
             (number, at)
             for at, number in matches[index : bisect_left(matches, (end,), index)]
-            if number != mark and not (traceback and start_of_code <= at and _is_code(at, traceback))
+            if number != mark
+            and not (record.is_quiet and not self._compiled.is_at_any_level(number))
+            and not (traceback and start_of_code <= at and _is_code(at, traceback))
         )
         excluded: set[tuple[str, int]] = set()
         line = stop = -1

@@ -400,3 +400,16 @@ def test_a_mebibyte_of_mixed_streams_takes_bounded_time(line: str) -> None:
     began = time.process_time()
     events(text)
     assert time.process_time() - began < 20
+
+
+def test_a_window_that_begins_with_a_traceback_takes_no_header_from_its_end() -> None:
+    scan = FileScan(SCANNER, "app.log", Layouts(Times()))
+    before = f"{HEADER}{TRACEBACK}2026-02-19 10:30:01,000 INFO shop.web next\n".encode()
+    scan.window(before, len(before), 0, final=True)
+    text = (TRACEBACK + "2026-02-19 10:30:02,000 ERROR shop.other unrelated\n" * 2).encode()
+    (event,) = scan.window(text, len(text), len(before), final=False).events
+    assert (event.logger, event.offset, event.line) == ("", len(before), before.count(b"\n") + 1)
+
+
+def test_in_a_quiet_record_only_patterns_for_any_level_count() -> None:
+    assert types("2026-02-19 10:30:00,123 INFO Child process [41] died of MemoryError: x\n") == ["ProcessCrash"]
