@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from logging_core.redaction import default_redactor
 from logging_core.streams.stream import Change
 from rules import error_groups
 from rules.bounds import Bounds
@@ -47,6 +48,7 @@ class ScanCounters:
         self._file = file
         self._bounds = bounds
         self._now = now
+        self._redacted = default_redactor().text
         self._counted: Counter[tuple[str, str]] = Counter()  # (error type, timestamp)
         self._groups: dict[Group, Sighting] = {}
         self.counts: Counter[str] = Counter()  #: of each error type
@@ -72,14 +74,15 @@ class ScanCounters:
         return groups + growth(increments)
 
     def _group(self, event: Event, bounds: Bounds) -> None:
-        told = ErrorInfo(event.type)
-        record = Record(message=event.exception or event.message, service=self._source, error=told)
+        message = self._redacted(event.message)  # groups are shown and sent to people, and this log may not be ours
+        told = self._redacted(event.exception) if event.exception else message
+        record = Record(message=told, service=self._source, error=ErrorInfo(event.type))
         group = bounds.group(fingerprint(record), self._source)
         at, place = counted_at(event.timestamp, self._now), Place(self._file, event.offset)
         if group in self._groups:
-            self._groups[group].again(at, event.message, place)
+            self._groups[group].again(at, message, place)
         else:
-            self._groups[group] = Sighting(at, at, event.message, place)
+            self._groups[group] = Sighting(at, at, message, place)
 
     def _moments(self) -> Mapping[str, int]:
         """The second at which each counts: of a backlog several as one, the last of them, lest a step take long."""

@@ -155,3 +155,19 @@ def test_errors_log_alone_may_be_named(scanner: Callable[..., Scan], redis: Redi
     scan()
     assert series(redis) == {'scan_errors_total{error_type="Timeout",source="nginx"}': 1}
     assert ErrorGroups(redis).top(10) == []
+
+
+def test_secrets_of_a_scanned_log_stand_in_no_group(scanner: Callable[..., Scan], redis: Redis, tmp_path: Path) -> None:
+    scan = scanner("*.log")
+    (tmp_path / "error.log").write_bytes(
+        b"2026-02-19 10:30:00,123 ERROR shop.db login with password=hunter2 timed out\n"
+        b"Traceback (most recent call last):\n"
+        b'  File "/srv/db.py", line 3, in login\n'
+        b"    connect()\n"
+        b"TimeoutError: postgresql://shop:hunter3@db/shop timed out\n"
+    )
+    scan()
+    (group,) = ErrorGroups(redis).top(10)
+    assert group.count == 1
+    kept = b"".join(redis.dump(key) + key for key in redis.keys("*"))
+    assert not any(secret in f"{group}".encode() + kept for secret in (b"hunter2", b"hunter3"))

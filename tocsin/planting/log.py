@@ -105,6 +105,6 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
         with part.open("wb") as file:
             yield file
         part.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C must leave no half of it either
         part.unlink(missing_ok=True)
         raise
